@@ -1,0 +1,91 @@
+"""The decorators, and the switches that are functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import update_wrapper
+from typing import Any, overload
+
+from loopstack import knobs
+from loopstack.ir.program import Program
+from loopstack.kernel_function import KernelFunction
+
+
+@overload
+def kernel(function: Callable[..., Any], /) -> KernelFunction: ...
+
+
+@overload
+def kernel(
+    *, strategy: str = "default", reassociate: bool = True, threads: int | None = None
+) -> Callable[[Callable[..., Any]], KernelFunction]: ...
+
+
+def kernel(
+    function: Callable[..., Any] | None = None, /, *, strategy: str = "default",
+    reassociate: bool = True, threads: int | None = None,
+) -> Any:  # fmt: skip
+    """Make a tensor kernel of a function in index notation.
+
+    The function is traced once with symbolic tensors. ``reassociate`` allows regrouping sums;
+    ``threads`` fixes the number of threads (default: ``ls.set_num_threads``).
+    """
+
+    def decorate(f: Callable[..., Any]) -> KernelFunction:
+        def make_program() -> Program:
+            from loopstack.frontend.tensor import trace
+
+            return trace(f)
+
+        made = KernelFunction(
+            f.__name__, make_program, strategy=strategy, reassociate=reassociate, threads=threads
+        )
+        return update_wrapper(made, f)
+
+    return decorate if function is None else decorate(function)
+
+
+def isa(name: str) -> AbstractContextManager[Any]:
+    """Use instruction set ``name`` (avx2, avx512, neon, neon_fp16) inside a ``with`` block."""
+    from loopstack.machine.features import runnable_isa
+
+    runnable_isa(name)
+    return knobs.scope(isa=name)
+
+
+def set_num_threads(count: int) -> None:
+    """Use up to ``count`` threads from now on, in kernels specialised from now on."""
+    knobs.set(num_threads=count)
+
+
+def get_num_threads() -> int:
+    """Return the number of threads new kernels use."""
+    count: int = knobs.value("num_threads")
+    return count
+
+
+def einsum(subscripts: str, *operands: Any, out: Any = None) -> Any:
+    """Evaluate Einstein summation; equal to ``numpy.einsum`` for one or more operands.
+
+    ``subscripts`` may repeat indices, leave the output implicit and use an ellipsis. NumPy arrays
+    give a NumPy array, torch CPU tensors a tensor. Each signature is compiled once.
+    """
+    from loopstack.einsum import einsum_function, prepare_operands
+
+    ready = prepare_operands(operands)
+    return einsum_function(subscripts, ready)(*ready, **({} if out is None else {"out": out}))
+
+
+def emit_c(source: Any) -> str:
+    """Return C text for a Kernel, a decorated kernel or a Program."""
+    from loopstack.emit.c_text import emit_c as emit
+
+    return emit(getattr(source, "program", source))
+
+
+def emit_numpy(source: Any) -> str:
+    """Return NumPy text for a Kernel, a decorated kernel or a Program."""
+    from loopstack.emit.numpy_text import emit_numpy as emit
+
+    return emit(getattr(source, "program", source))

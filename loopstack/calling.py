@@ -1,0 +1,232 @@
+"""The slow path of a call: bind arguments, check them, find out sizes; or say what is wrong.
+
+Role: everything a call needs the first time a signature is seen, or when the fast path
+(``_loopnest.Callable``) found a mismatch. Input: a program and what the caller passed. Output: a
+:class:`PreparedCall`, whose values the fast path accepts. Nothing is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from loopstack import _loopnest
+from loopstack.errors import ArgumentError, InternalError, ShapeError
+from loopstack.ir.expr import ITEM_SIZE_BYTES
+from loopstack.ir.program import Array, Program
+from loopstack.runtime.buffers import ArrayInfo, common_kind, describe, refuse_overlap
+
+if TYPE_CHECKING:
+    from loopstack.kernel import Kernel
+
+Strides = Mapping[str, tuple[int, ...]]
+RELEASE_GIL_FLOPS = 100_000
+"""Below this a call is over sooner than the interpreter lock is handed back."""
+
+
+@dataclass(frozen=True)
+class PreparedCall:
+    """Checked arguments: what to pass on, and the signature they have."""
+
+    values: tuple[Any, ...]
+    out: Any
+    sizes: Mapping[str, int]
+    strides: Strides
+
+    def run(self, target: Any) -> Any:
+        """Call ``target`` with the checked arguments."""
+        return target(*self.values) if self.out is None else target(*self.values, out=self.out)
+
+
+def prepare(
+    program: Program, args: tuple[Any, ...], kwargs: Mapping[str, Any],
+    known: Mapping[str, int] | None = None,
+) -> PreparedCall:  # fmt: skip
+    """Check the arguments of a call of ``program`` and return its signature.
+
+    ``known`` are sizes that are already fixed. Raises ArgumentError (number, rank, dtype, device,
+    overlap) and ShapeError (extents).
+    """
+    from loopstack.frontend.sizes import infer_sizes
+
+    out = kwargs.get("out")
+    values = _bind(program, args, {n: v for n, v in kwargs.items() if n != "out"})
+    infos = {a.name: describe(values[a.name], a.name, write=a.role == "inout")
+             for a in _arrays(program)}  # fmt: skip
+    for array in _arrays(program):
+        _check_type(array, infos[array.name])
+    kind = common_kind(list(infos.values()))
+    shapes = {name: info.shape for name, info in infos.items()}
+    sizes = infer_sizes(program, shapes, known or {})
+    given = _describe_outputs(program, sizes, out)
+    _check_kinds(kind, given)
+    _check_overlap(program, infos, given)
+    strides = _odd_strides({**infos, **given})
+    passed = tuple(infos[n].owner if n in infos else values[n] for n in values)
+    owners = tuple(info.owner for info in given.values())
+    out = None if out is None else owners if isinstance(out, tuple) else owners[0]
+    return PreparedCall(passed, out, sizes, strides)
+
+
+def _arrays(program: Program) -> list[Array]:
+    return [a for a in program.arguments if a.role in ("input", "inout")]
+
+
+def _parameters(program: Program) -> list[str]:
+    return [a.name for a in program.arguments if a.role != "output"]
+
+
+def _bind(program: Program, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    names = _parameters(program)
+    if len(args) > len(names):
+        raise ArgumentError(
+            f"{program.name}() takes {len(names)} arguments ({', '.join(names)}), found {len(args)}"
+        )
+    values = dict(zip(names, args))
+    for name, value in kwargs.items():
+        if name not in names:
+            raise ArgumentError(
+                f"{program.name}() has no parameter {name!r}: expected {', '.join(names)} or out"
+            )
+        if name in values:
+            raise ArgumentError(f"{program.name}() got argument {name!r} twice")
+        values[name] = value
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise ArgumentError(f"{program.name}() is missing argument {', '.join(missing)}")
+    return {name: values[name] for name in names}
+
+
+def _check_type(array: Array, info: ArrayInfo) -> None:
+    if info.dtype != array.dtype:
+        raise ArgumentError(
+            f"argument {array.name} must have dtype {array.dtype}, found {info.dtype}: "
+            f"pass {_cast_hint(array, info)}"
+        )
+    if len(info.shape) != len(array.shape):
+        raise ArgumentError(
+            f"argument {array.name} must have rank {len(array.shape)} ({_dims(array)}), "
+            f"found rank {len(info.shape)} with shape {info.shape}"
+        )
+
+
+def _cast_hint(array: Array, info: ArrayInfo) -> str:
+    from loopstack.ir.operators import NUMPY_DTYPE
+
+    name = NUMPY_DTYPE[array.dtype]
+    if info.kind == "torch":
+        return f"{array.name}.to(torch.{name})"
+    return f"{array.name}.astype(np.{name})"
+
+
+def _dims(array: Array) -> str:
+    return " ".join(str(form).replace("$", "") for form in array.shape) or "a scalar"
+
+
+# ---- outputs ------------------------------------------------------------------------------------
+def _describe_outputs(program: Program, sizes: Mapping[str, int], out: Any) -> dict[str, ArrayInfo]:
+    """Return the memory of ``out=`` by array name; empty when it was not given."""
+    if out is None:
+        return {}
+    outputs = [a for a in program.arguments if a.role == "output"]
+    given = out if isinstance(out, tuple) else (out,)
+    if len(given) != len(outputs):
+        raise ArgumentError(f"out= needs {len(outputs)} arrays ({', '.join(a.name for a in outputs)}), found {len(given)}")
+    values = program.size_values(dict(sizes))
+    described = {}
+    for array, value in zip(outputs, given):
+        info = describe(value, "out", write=True)
+        _check_type(array, info)
+        expected = tuple(form.evaluate(values) for form in array.shape)
+        if info.shape != expected:
+            raise ShapeError(f"out has shape {info.shape}, but the result has shape {expected}")
+        described[array.name] = info
+    return described
+
+
+def _check_kinds(kind: str, given: Mapping[str, ArrayInfo]) -> None:
+    for info in given.values():
+        if info.kind != kind:
+            raise ArgumentError(f"out is a {info.kind} array but the arguments are {kind} arrays: pass one kind")
+
+
+def _check_overlap(program: Program, infos: Mapping[str, ArrayInfo], given: Mapping[str, ArrayInfo]) -> None:
+    everything = {**infos, **given}
+    written = [a.name for a in program.arguments if a.role == "inout"] + list(given)
+    for name in written:
+        others = [(n, info) for n, info in everything.items() if n != name]
+        refuse_overlap("out" if name in given else name, everything[name], others)
+
+
+# ---- strides ------------------------------------------------------------------------------------
+def _odd_strides(infos: Mapping[str, ArrayInfo]) -> dict[str, tuple[int, ...]]:
+    """Return element strides of the arrays that are not dense row-major."""
+    return {name: info.strides for name, info in infos.items() if not _is_dense(info)}
+
+
+def _is_dense(info: ArrayInfo) -> bool:
+    step = ITEM_SIZE_BYTES[info.dtype]
+    for extent, stride in zip(reversed(info.shape), reversed(info.strides_bytes)):
+        if extent == 0:
+            return True
+        if extent != 1 and stride != step:
+            return False
+        step *= extent
+    return True
+
+
+# ---- the fast object ----------------------------------------------------------------------------
+Row = tuple[str, str, str, Sequence[int], Sequence[int], Any]
+
+
+def argument_row(array: Array, strides: Strides, role: str | None = None, value: Any = None) -> Row:
+    """Return what ``_loopnest.Callable`` wants to know about one argument."""
+    shape = tuple(form.const for form in array.shape)
+    item = ITEM_SIZE_BYTES[array.dtype]
+    steps = tuple(s * item for s in strides[array.name]) if array.name in strides else _dense_bytes(shape, item)
+    return (array.name, array.dtype, role or array.role, shape, steps, value)
+
+
+def _dense_bytes(shape: tuple[int, ...], item: int) -> tuple[int, ...]:
+    steps, step = [], item
+    for extent in reversed(shape):
+        steps.append(step)
+        step *= max(extent, 1)
+    return tuple(reversed(steps))
+
+
+def make_callable(kernel: Kernel, rows: Sequence[Row] | None = None) -> Any:
+    """Return the C++ object that checks arguments and runs ``kernel``."""
+    if rows is None:
+        rows = [argument_row(a, kernel.specialization.strides) for a in kernel.program.arguments]
+    release = _work(kernel.program) > RELEASE_GIL_FLOPS
+    return _loopnest.Callable(
+        kernel.compiled.loaded, tuple(rows), kernel.call_slowly, kernel.threads, release,
+        kernel.program.name,
+    )  # fmt: skip
+
+
+def _work(program: Program) -> int:
+    from loopstack.schedule.access_shape import statement_shape
+
+    return sum(statement_shape(program, s, {}).flops for s in program.statements)
+
+
+def call_exactly(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Call a specialised kernel with arguments its fast path did not take.
+
+    Raises the error that says why they do not fit; adapts objects that only look different.
+    """
+    spec = kernel.specialization
+    call = prepare(spec.program, args, kwargs, spec.sizes)
+    if dict(call.strides) != dict(spec.strides):
+        odd = sorted(set(call.strides.items()) ^ set(spec.strides.items()))[0][0]
+        raise ArgumentError(
+            f"argument {odd} has other strides than this kernel was specialised for "
+            f"(found {call.strides.get(odd, 'dense')}, expected {spec.strides.get(odd, 'dense')} elements): "
+            f"specialise with like=, or call {spec.program.name} itself"
+        )
+    if call.values == args and call.out is kwargs.get("out"):
+        raise InternalError(f"{spec.program.name}: arguments fit but were not taken", repr(kernel))
+    return call.run(kernel.callable)

@@ -1,0 +1,167 @@
+"""What a candidate's result is compared with, and how closely.
+
+    small enough   the interpreter itself, with its computed error bounds
+    larger         tier two: the program under its identity schedule, compiled. It is first held
+                   against the interpreter at small sizes, then run once at full size. Its error
+                   bound is the interpreter's at the small sizes, grown with the work per element.
+
+The results are kept on disk where the caller says so: a restarted worker need not repeat them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loopstack.errors import WrongResult
+from loopstack.ir.loop_tree import identity_tree
+from loopstack.ir.program import Program
+from loopstack.measure.execute import Executable, Workbench, compile_text
+from loopstack.measure.inputs import default_inputs, extents
+from loopstack.measure.task import MeasureTask, Strides
+from loopstack.measure.work import domain_size
+
+Arrays = Mapping[str, np.ndarray[Any, Any]]
+INTERPRETED_POINTS = 500_000
+SMALL_POINTS = 20_000
+SMALL_SIZE = 9
+BOUND_SLACK = 4.0
+"""Both sides of a tier-two comparison have errors, and small sizes may miss the worst case."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Results per written argument, and the absolute error allowed (an array or one figure)."""
+
+    results: Arrays
+    bounds: Arrays
+
+    def compare(self, found: Arrays) -> None:
+        """Raise WrongResult with the first element that is too far off."""
+        from loopstack.reference.tolerance import compare
+
+        for name, expected in self.results.items():
+            mismatch = compare(found[name], expected, self.bounds[name])
+            if mismatch is not None:
+                raise WrongResult(f"{name}{mismatch}")
+
+    def save(self, path: Path) -> None:
+        named = {f"result {n}": a for n, a in self.results.items()}
+        np.savez(path, **named, **{f"bound {n}": a for n, a in self.bounds.items()})
+
+    @staticmethod
+    def load(path: Path) -> Expected:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        parts: dict[str, dict[str, Any]] = {"result": {}, "bound": {}}
+        for name, array in arrays.items():
+            kind, of = name.split(" ", 1)
+            parts[kind][of] = array
+        return Expected(parts["result"], parts["bound"])
+
+
+def expected_results(task: MeasureTask, bench: Workbench, cache: Path | None = None) -> Expected:
+    """Return what a run on the bench's data should give, from the cache where it has that."""
+    if cache is not None and cache.exists():
+        return Expected.load(cache)
+    expected = compute_expected(task, bench)
+    if cache is not None:
+        expected.save(cache)
+    return expected
+
+
+def compute_expected(task: MeasureTask, bench: Workbench) -> Expected:
+    """Choose the tier by the number of statement instances."""
+    if instances(task.bound) <= INTERPRETED_POINTS:
+        return interpret(task.bound, bench.data)
+    small = small_program(task)
+    relative = validate_identity(small, task) if small is not None else 0.0
+    results = run_identity(task.bound, bench, task.isa, task.strides)
+    growth = work_per_element(task.bound) / max(work_per_element(small or task.bound), 1.0)
+    allowed = BOUND_SLACK * max(growth, 1.0) * relative
+    bounds = {name: _absolute(allowed, array) for name, array in results.items()}
+    return Expected(results, bounds)
+
+
+def interpret(program: Program, data: Arrays) -> Expected:
+    """Run the interpreter with error bounds."""
+    from loopstack.reference.tolerance import reference
+
+    found = reference(program, data)
+    return Expected(
+        {name: result for name, (result, _) in found.items()},
+        {name: bound for name, (_, bound) in found.items()},
+    )
+
+
+def run_identity(
+    program: Program, bench: Workbench, isa: str, strides: Strides | None = None
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Run the identity schedule once, on one thread, and return copies of what it wrote."""
+    from loopstack.lower.pipeline import lower
+
+    text = lower(identity_tree(program), isa, dict(strides or {}), 1)
+    bench.reset()
+    Executable(compile_text(text, isa), bench, 1).once()
+    return {name: array.copy() for name, array in bench.results.items()}
+
+
+def validate_identity(small: Program, task: MeasureTask) -> float:
+    """Hold tier two against the interpreter; return the largest relative error bound.
+
+    Raises WrongResult when they disagree.
+    """
+    data = default_inputs(small, task.seed)
+    expected = interpret(small, data)
+    expected.compare(run_identity(small, Workbench(small, data), task.isa))
+    shares = [
+        float((bound / np.maximum(np.abs(result), _scale(result))).max(initial=0.0))
+        for result, bound in zip(expected.results.values(), expected.bounds.values())
+        if result.dtype.kind == "f"
+    ]
+    return max((share for share in shares if np.isfinite(share)), default=0.0)
+
+
+def _absolute(relative: float, result: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if result.dtype.kind != "f":
+        return np.asarray(0.0)
+    magnitude = np.abs(np.where(np.isfinite(result), result, 0.0)).astype(np.float64)
+    return np.asarray(relative * np.maximum(magnitude, _scale(result)))
+
+
+def _scale(result: np.ndarray[Any, Any]) -> float:
+    """Typical size of an array's elements: small ones may come from cancellation."""
+    finite = result[np.isfinite(result)].astype(np.float64)
+    return float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0
+
+
+def small_program(task: MeasureTask) -> Program | None:
+    """Bind sizes cut down until the interpreter can follow; None when that leaves no program."""
+    from loopstack.ir.reader import read_program
+
+    program = read_program(task.program)
+    for cap in range(SMALL_SIZE, 0, -1):
+        bound = program.bind({name: min(size, cap) for name, size in task.sizes.items()})
+        if any(n < 0 for array in bound.arrays for n in extents(array)):
+            return None
+        if instances(bound) <= SMALL_POINTS:
+            return bound
+    return None
+
+
+def instances(program: Program) -> float:
+    """Return how many statement instances one run has."""
+    return sum(map(domain_size, program.statements))
+
+
+def work_per_element(program: Program) -> float:
+    """Return instances per written element, summed over statements: what rounding grows with."""
+    total = 0.0
+    for statement in program.statements:
+        image = np.prod([max(n, 1) for n in extents(program.array(statement.write.array))])
+        total += domain_size(statement) / float(image)
+    return total

@@ -1,0 +1,65 @@
+"""Paired comparison: A and B in turn, so that a slow moment of the machine hits both.
+
+Noise comes in bursts; back-to-back repeats of one thing share a burst. Here every round runs each
+contestant once, in an order that rotates, and ratios are formed inside a round.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from loopstack.measure.timer import Run, SamplingPolicy, Timing, quartiles, repeats_for
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``ratio`` is time(b) / time(a): above 1, a is faster. ``low``, ``high`` are its quartiles."""
+
+    a: Timing
+    b: Timing
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        return tuple(b / a for a, b in zip(self.a.samples, self.b.samples))
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.ratios)
+
+    @property
+    def low(self) -> float:
+        return quartiles(self.ratios)[0]
+
+    @property
+    def high(self) -> float:
+        return quartiles(self.ratios)[1]
+
+    def __str__(self) -> str:
+        return f"{self.ratio:.2f}x [{self.low:.2f} .. {self.high:.2f}]"
+
+
+def compare(a: Run, b: Run, rounds: int = 15, policy: SamplingPolicy | None = None) -> Comparison:
+    """Time ``a`` and ``b`` interleaved."""
+    timings = interleave({"a": a, "b": b}, rounds, policy)
+    return Comparison(timings["a"], timings["b"])
+
+
+def interleave(
+    runs: Mapping[str, Run], rounds: int = 15, policy: SamplingPolicy | None = None
+) -> dict[str, Timing]:
+    """Time several things in rounds; sample i of each was taken in round i.
+
+    Each contestant has its own repeats per sample (set in a warm-up), so fast ones are timed as
+    well as slow ones. The starting contestant rotates.
+    """
+    policy = policy or SamplingPolicy()
+    repeats = {name: repeats_for(max(min(run(2, 1)), 1.0), policy) for name, run in runs.items()}
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    names = list(runs)
+    for turn in range(rounds):
+        start = turn % max(len(names), 1)
+        for name in names[start:] + names[:start]:
+            taken[name] += runs[name](1, repeats[name])
+    return {name: Timing(tuple(values)) for name, values in taken.items()}

@@ -1,0 +1,263 @@
+"""The dependences of a program: exact, from isl, size-parametric or bound.
+
+    flow        target reads what source wrote last
+    anti        target overwrites what source read
+    output      target overwrites what source wrote
+    reduction   two updates of one accumulator, free to run in any order (``relaxed``)
+
+:func:`dependences` returns them; :func:`describe` prints them with their distances over the loops
+both statements share in the source text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from loopstack.ir.affine import Affine
+from loopstack.ir.program import Access, Program, Statement
+from loopstack.poly import isl
+from loopstack.poly.quick import is_relaxed
+
+Kind = Literal["flow", "anti", "output", "reduction"]
+Range = tuple["int | None", "int | None"]
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """``target`` must run after ``source``.
+
+    ``relation`` is the isl map from source to target instances, its dimensions in index order.
+    ``distances`` gives (least, greatest) target - source for each common source loop; None means
+    that no constant bounds it.
+    """
+
+    kind: Kind
+    source: str
+    target: str
+    array: str
+    relation: Any
+    common: tuple[str, ...]
+    distances: tuple[Range, ...]
+
+    @property
+    def is_loop_carried(self) -> bool:
+        return any(r != (0, 0) for r in self.distances)
+
+
+def relaxed(program: Program, name: str) -> bool:
+    """Tell whether statement ``name`` is a reduction whose updates may run in any order."""
+    return is_relaxed(program, program.statement(name))
+
+
+def dependences(program: Program) -> tuple[Dependence, ...]:
+    """Return every dependence of ``program``, one per kind, pair of statements and array."""
+    found: list[Dependence] = []
+    for array in program.arrays:
+        accesses = _Accesses.of(program, array.name)
+        if accesses.writes:
+            found += accesses.dependences()
+    return tuple(sorted(found, key=lambda d: _sort_key(program, d)))
+
+
+def describe(program: Program) -> str:
+    """Return one readable line a dependence, or a sentence when there are none."""
+    rows = [_row(program, d) for d in dependences(program)]
+    if not rows:
+        return "no dependences: all instances of all statements may run in any order\n"
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, (*widths, 0))).rstrip() for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+# ---- one array's accesses as isl maps -----------------------------------------------------------
+@dataclass(frozen=True)
+class _Accesses:
+    program: Program
+    array: str
+    writes: str
+    reads: str
+    schedule: str
+    parameters: str
+
+    @staticmethod
+    def of(program: Program, array: str) -> _Accesses:
+        names = {f"${s}": f"p{n}" for n, s in enumerate(_size_names(program))}
+        writes, reads = [], []
+        for number, s in enumerate(program.statements):
+            if s.write.array == array:
+                writes.append(_access_text(program, number, s.write, names))
+            loads = dict.fromkeys(r.subscripts for r in s.reads if r.array == array)
+            accessed = [Access(array, subscripts) for subscripts in loads]
+            if s.reduction is not None and s.write.array == array:
+                accessed.append(s.write)
+            reads += [_access_text(program, number, a, names) for a in accessed]
+        parameters = f"[{', '.join(names.values())}] -> " if names else ""
+        schedule = [_schedule_text(program, n) for n in range(len(program.statements))]
+        return _Accesses(
+            program, array, "; ".join(writes), "; ".join(reads), "; ".join(schedule), parameters
+        )
+
+    def map(self, text: str) -> Any:
+        return isl.union_map(f"{self.parameters}{{ {text} }}")
+
+    def dependences(self) -> list[Dependence]:
+        writes, reads, schedule = self.map(self.writes), self.map(self.reads), self.map(self.schedule)
+        found = self._named("output", isl.flows(writes, writes, schedule))
+        if self.reads:
+            found += self._named("flow", isl.flows(writes, reads, schedule))
+            found += self._named("anti", isl.flows(reads, writes, schedule, writes, must=False))
+        return [d for d in found if not self._is_update_shadow(d)]
+
+    def _is_update_shadow(self, d: Dependence) -> bool:
+        """A reduction's own flow and anti pairs say no more than its reduction pair."""
+        return d.source == d.target and d.kind in ("flow", "anti") and self._only_updates(d.source)
+
+    def _only_updates(self, name: str) -> bool:
+        s = self.program.statement(name)
+        return s.reduction is not None and all(r.array != self.array for r in s.reads)
+
+    def _named(self, kind: Kind, relation: Any) -> list[Dependence]:
+        found = []
+        for pair in isl.each_map(relation):
+            source, target = (self._statement(pair, side) for side in ("in_", "out"))
+            named = kind
+            if source is target and kind == "output" and is_relaxed(self.program, source):
+                named = "reduction"
+            common = _common_loops(self.program, source, target)
+            ranges = _distances(pair, len(common))
+            found.append(
+                Dependence(named, source.name, target.name, self.array, pair, common, ranges)
+            )
+        return found
+
+    def _statement(self, pair: Any, side: str) -> Statement:
+        kind = getattr(isl.library().dim_type, side)
+        return self.program.statements[int(pair.get_tuple_name(kind)[1:])]
+
+
+def _size_names(program: Program) -> tuple[str, ...]:
+    return (*program.sizes, *(d.name for d in program.derived))
+
+
+def _access_text(program: Program, number: int, access: Access, sizes: Mapping[str, str]) -> str:
+    s = program.statements[number]
+    names = {**{i: f"i{n}" for n, i in enumerate(s.indices)}, **sizes}
+    domain = [f"{isl.form_text(c, names)} >= 0" for c in s.constraints]
+    domain += _derived_text(program, sizes)
+    subscripts = ", ".join(isl.form_text(f, names) for f in access.subscripts)
+    return f"{_tuple(number, s)} -> A[{subscripts}] : {isl.conjunction(domain)}"
+
+
+def _derived_text(program: Program, sizes: Mapping[str, str]) -> list[str]:
+    """A derived size is the least of its forms."""
+    texts = []
+    for size in program.derived:
+        name = sizes[f"${size.name}"]
+        forms = [isl.form_text(f, sizes) for f in size.forms]
+        texts += [f"{name} <= {form}" for form in forms]
+        texts.append("(" + isl.disjunction(f"{name} = {form}" for form in forms) + ")")
+    return texts
+
+
+def _tuple(number: int, s: Statement) -> str:
+    return f"S{number}[{', '.join(f'i{n}' for n in range(len(s.indices)))}]"
+
+
+def source_order(program: Program, number: int) -> tuple[int, ...]:
+    """Return the 2d+1 positions of a statement; text order where the program gives none."""
+    s = program.statements[number]
+    return s.order or (number, *(0 for _ in s.indices))
+
+
+def order_condition(
+    program: Program, first: tuple[Statement, Sequence[str]], second: tuple[Statement, Sequence[str]]
+) -> str:
+    """Return isl text: the first instance runs before the second in the program.
+
+    Each side is a statement and its index values as isl text.
+    """
+    (s, mine), (t, other) = first, second
+    left, right = (source_order(program, program.statements.index(x)) for x in (s, t))
+    equal: list[str] = []
+    cases: list[str] = []
+    for depth in range(min(len(left), len(right))):
+        if left[depth] != right[depth]:
+            if left[depth] < right[depth]:
+                cases.append(isl.conjunction(equal))
+            break
+        if depth < min(len(mine), len(other)):
+            cases.append(isl.conjunction([*equal, f"{mine[depth]} < {other[depth]}"]))
+            equal.append(f"{mine[depth]} = {other[depth]}")
+    return f"({isl.disjunction(cases)})"
+
+
+def _schedule_text(program: Program, number: int) -> str:
+    s = program.statements[number]
+    depth = max(len(other.indices) for other in program.statements)
+    order = source_order(program, number)
+    times = [str(order[0])]
+    for n in range(depth):
+        inside = n < len(s.indices)
+        times += [f"i{n}" if inside else "0", str(order[n + 1]) if inside else "0"]
+    return f"{_tuple(number, s)} -> [{', '.join(times)}]"
+
+
+# ---- distances ----------------------------------------------------------------------------------
+def _common_loops(program: Program, a: Statement, b: Statement) -> tuple[str, ...]:
+    """Return the source loops around both statements, named by the first statement's indices."""
+    left, right = (source_order(program, program.statements.index(s)) for s in (a, b))
+    if a is b:
+        return a.indices
+    common = []
+    for n, index in enumerate(a.indices[: len(b.indices)]):
+        if left[n] != right[n]:
+            break
+        common.append(index)
+    return tuple(common)
+
+
+def _distances(pair: Any, count: int) -> tuple[Range, ...]:
+    kinds = isl.library().dim_type
+    for kind in (kinds.in_, kinds.out):
+        pair = pair.project_out(kind, count, pair.dim(kind) - count)
+        pair = pair.reset_tuple_id(kind)
+    return tuple(isl.delta_range(pair, n) for n in range(count))
+
+
+def _row(program: Program, d: Dependence) -> tuple[str, str, str, str]:
+    source, target = program.statement(d.source), program.statement(d.target)
+    ends = f"{_instance(source)} -> {_instance(target)}"
+    ranges = ", ".join(f"{i} {_range_text(r)}" for i, r in zip(d.common, d.distances))
+    return d.kind, ends, f"on {d.array}", ranges or "one after the other"
+
+
+def _instance(s: Statement) -> str:
+    return f"{s.name}[{', '.join(s.indices)}]"
+
+
+def _range_text(bounds: Range) -> str:
+    low, high = bounds
+    if low is not None and low == high:
+        return str(low)
+    if low is None and high is None:
+        return "*"
+    return f"{'' if low is None else low}..{'' if high is None else high}"
+
+
+def _sort_key(program: Program, d: Dependence) -> tuple[int, int, int, str, str]:
+    order: Sequence[str] = ("flow", "anti", "output", "reduction")
+    position = {s.name: n for n, s in enumerate(program.statements)}
+    return position[d.source], position[d.target], order.index(d.kind), d.array, str(d.relation)
+
+
+def instance_text(statement: Statement, values: Mapping[str, int]) -> str:
+    """Return ``S[i=0, j=1]``."""
+    inside = ", ".join(f"{i}={values[i]}" for i in statement.indices)
+    return f"{statement.name}[{inside}]"
+
+
+def element_text(array: str, subscripts: Sequence[Affine], values: Mapping[str, int]) -> str:
+    """Return ``A[0, 3]``: the element an access touches at one instance."""
+    return f"{array}[{', '.join(str(s.evaluate(values)) for s in subscripts)}]"

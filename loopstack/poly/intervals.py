@@ -1,0 +1,97 @@
+"""Constant ranges of loops, by propagating intervals through constraints.
+
+The ranges are sound: a loop never leaves its range. They are exact for boxes, and may be wider
+than the truth for other domains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from loopstack.ir.affine import Affine, FloorDiv
+from loopstack.ir.loop_tree import Loop
+
+INFINITE = 1 << 62
+"""Stands for no bound; sums of bounds that reach it count as unbounded."""
+
+Interval = tuple[int, int]
+UNBOUNDED: Interval = (-INFINITE, INFINITE)
+ROUNDS = 8
+"""Boxes settle after two rounds; skewed domains need one more for each loop of a chain."""
+
+
+def interval(form: Affine, ranges: Mapping[str, Interval]) -> Interval:
+    """Return inclusive (lowest, highest) of ``form``; a name without a range is unbounded."""
+    low = high = form.const
+    for atom, coefficient in form.terms:
+        if isinstance(atom, str):
+            a, b = ranges.get(atom, UNBOUNDED)
+        else:
+            a, b = _divided(interval(atom.numerator, ranges), atom.divisor)
+        if coefficient < 0:
+            a, b = b, a
+        low = -INFINITE if abs(a) >= INFINITE else low + coefficient * a
+        high = INFINITE if abs(b) >= INFINITE else high + coefficient * b
+        if low <= -INFINITE and high >= INFINITE:
+            return UNBOUNDED
+    return max(low, -INFINITE), min(high, INFINITE)
+
+
+def _divided(bounds: Interval, divisor: int) -> Interval:
+    low, high = bounds
+    return (low if low <= -INFINITE else low // divisor, high if high >= INFINITE else high // divisor)
+
+
+def is_finite(bounds: Interval) -> bool:
+    return bounds[0] > -INFINITE and bounds[1] < INFINITE
+
+
+def loop_ranges(loops: Iterable[Loop], constraints: Iterable[Affine]) -> dict[str, Interval]:
+    """Return the range of every loop above one leaf with these constraints."""
+    ranges = {l.name: UNBOUNDED if l.extent is None else (0, l.extent - 1) for l in loops}
+    return tighten(ranges, constraints)
+
+
+def tighten(ranges: Mapping[str, Interval], constraints: Iterable[Affine]) -> dict[str, Interval]:
+    """Narrow ``ranges`` (name -> interval) by ``constraints`` (forms >= 0)."""
+    known = dict(ranges)
+    useful = [c for form in constraints if (c := without_single_division(form)).terms]
+    for _ in range(ROUNDS):
+        if not any([_narrow(form, known) for form in useful]):
+            break
+    return known
+
+
+def _narrow(form: Affine, ranges: dict[str, Interval]) -> bool:
+    """Narrow the names of one constraint; tell whether anything changed."""
+    changed = False
+    for atom, coefficient in form.terms:
+        if isinstance(atom, FloorDiv) or atom not in ranges:
+            continue
+        rest = interval(form - Affine(((atom, coefficient),)), ranges)[1]
+        if rest >= INFINITE:
+            continue
+        low, high = ranges[atom]
+        if coefficient > 0:
+            new = (max(low, -(rest // coefficient)), high)
+        else:
+            new = (low, min(high, rest // -coefficient))
+        if new != (low, high):
+            ranges[atom] = new
+            changed = True
+    return changed
+
+
+def without_single_division(form: Affine) -> Affine:
+    """Rewrite the constraint ``c * floor(f / d) + const >= 0`` as one on ``f``; keep all others."""
+    if len(form.terms) != 1 or isinstance(form.terms[0][0], str):
+        return form
+    (division, coefficient), = form.terms
+    assert isinstance(division, FloorDiv)
+    if coefficient > 0:
+        lowest = -(form.const // coefficient)
+        inner = division.numerator - division.divisor * lowest
+    else:
+        highest = form.const // -coefficient
+        inner = division.divisor * highest + division.divisor - 1 - division.numerator
+    return without_single_division(inner)

@@ -1,0 +1,29 @@
+"""The table of commands: keyword -> class; and the keywords that are planned."""
+
+from __future__ import annotations
+
+from loopstack.schedule.command import Command
+from loopstack.schedule.compute_at import ComputeAt
+from loopstack.schedule.fuse import Distribute, Fuse
+from loopstack.schedule.inline import Inline
+from loopstack.schedule.jam import UnrollAndJam
+from loopstack.schedule.marks import Parallelize, Unroll, Vectorize
+from loopstack.schedule.memory import PrefetchCommand, Stream
+from loopstack.schedule.order import Interchange, Reorder, Reverse, Shift
+from loopstack.schedule.pack import Pack
+from loopstack.schedule.rfactor import Rfactor
+from loopstack.schedule.split import Join, Split, Tile
+from loopstack.schedule.stage import StageCommand
+
+COMMANDS: dict[str, type[Command]] = {
+    command.keyword: command
+    for command in (
+        Reorder, Interchange, Reverse, Shift,
+        Split, Tile, Join, Fuse, Distribute, ComputeAt, Inline, Rfactor,
+        Pack, StageCommand,
+        Unroll, UnrollAndJam, Vectorize, Parallelize, PrefetchCommand, Stream,
+    )
+}  # fmt: skip
+
+NOT_AVAILABLE_YET = ("skew", "map", "partition", "wavefront", "privatize", "expand", "dot")
+"""Keywords of the schedule language that parse to an error that says so."""

@@ -1,0 +1,232 @@
+"""Analytic schedules for contractions: matrix products, convolutions, most einsums.
+
+    for mc (parallel): pack A        cache blocks, only where an operand outgrows its cache
+      for nr: for mr:                register blocks
+        for k:                       the reduction, unrolled
+          rows x vectors             accumulators in registers
+
+The index names below follow a matrix product: ``columns`` is the vectorised index of the result,
+``rows`` the index along which the vectors of the other operand are reused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loopstack.schedule.access_shape import AccessShape, StatementShape
+from loopstack.schedule.hardware import Hardware
+from loopstack.schedule.register_block import RegisterBlock, choose_block
+
+UNROLL = 4
+FULL_UNROLL = 8
+PARALLEL_FLOPS = 1_000_000
+PACK_REUSE = 8
+"""A packed panel must be read at least this many times to pay for its copy."""
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """A contraction with its roles chosen."""
+
+    shape: StatementShape
+    columns: str
+    rows: str | None
+    streamed: AccessShape | None
+    """The operand that is contiguous along columns and independent of rows (B of a product)."""
+    repeated: AccessShape | None
+    """The operand that is broadcast along columns (A of a product)."""
+
+
+def find_contraction(shape: StatementShape, lanes: int) -> Contraction | None:
+    """Return the roles, or None when the statement has no reuse to block for."""
+    reduction = shape.statement.reduction
+    if reduction is None or not shape.statement.reduction_indices or len(shape.reads) < 2:
+        return None
+    columns = next((i for i in shape.outputs if _can_vectorize(shape, i)), None)
+    if columns is None or shape.extents[columns] < 2:
+        return None
+    rows = _best_rows(shape, columns)
+    streamed = next((r for r in shape.reads if r.stride(columns) == 1 and not (rows and r.stride(rows))), None)
+    repeated = next((r for r in shape.reads if r.stride(columns) == 0), None)
+    return Contraction(shape, columns, rows, streamed, repeated)
+
+
+def _can_vectorize(shape: StatementShape, index: str) -> bool:
+    """Contiguous in the result, contiguous or absent in every operand."""
+    return shape.write.stride(index) == 1 and all(r.stride(index) in (0, 1) for r in shape.reads)
+
+
+def _best_rows(shape: StatementShape, columns: str) -> str | None:
+    """Return the output index along which most vector loads are reused."""
+    candidates = [
+        i for i in shape.outputs
+        if i != columns and any(r.stride(columns) == 1 and r.stride(i) == 0 for r in shape.reads)
+    ]  # fmt: skip
+    return max(candidates, key=lambda i: shape.extents[i], default=None)
+
+
+def contraction_script(
+    c: Contraction, hardware: Hardware, threads: int, constants: frozenset[str] = frozenset()
+) -> list[str]:
+    """Return the script of one contraction; operands in ``constants`` are packed once, at the root."""
+    return Script(c, hardware, threads, constants).lines()
+
+
+@dataclass(frozen=True)
+class Script:
+    """Writes the commands of one contraction."""
+
+    c: Contraction
+    hardware: Hardware
+    threads: int
+    constants: frozenset[str]
+
+    # ---- sizes ------------------------------------------------------------------------------
+    @property
+    def name(self) -> str:
+        return self.c.shape.statement.name
+
+    @property
+    def lanes(self) -> int:
+        return self.hardware.lanes(self.c.shape.item_bytes)
+
+    def extent(self, index: str | None) -> int:
+        return 1 if index is None else self.c.shape.extents[index]
+
+    @property
+    def depth(self) -> int:
+        total = 1
+        for index in self.c.shape.statement.reduction_indices:
+            total *= self.extent(index)
+        return total
+
+    @property
+    def is_product(self) -> bool:
+        """One reduction index, contiguous in the repeated operand or not: a matrix product."""
+        return len(self.c.shape.statement.reduction_indices) == 1 and self.c.rows is not None
+
+    def block(self) -> RegisterBlock:
+        return choose_block(
+            self.extent(self.c.rows), self.extent(self.c.columns), self.depth, self.lanes,
+            self.hardware.vector_registers,
+        )  # fmt: skip
+
+    def depth_block(self, block: RegisterBlock) -> int:
+        """Return KC: a panel of the streamed operand fills about half of L1."""
+        panel = block.vectors * self.hardware.vector_bytes
+        most = max(self.hardware.l1_bytes // 2 // panel, 4 * UNROLL)
+        pieces = max(1, round(self.depth / most))
+        size = -(-self.depth // pieces)
+        return -(-size // UNROLL) * UNROLL
+
+    def rows_block(self, block: RegisterBlock, depth: int) -> int:
+        """Return MC: a block of the repeated operand fills half of L2; balanced over threads."""
+        rows = self.extent(self.c.rows)
+        most = max(self.hardware.l2_bytes // 2 // (depth * self.c.shape.item_bytes), block.rows)
+        pieces = max(1, -(-rows // most))
+        if self.threads > 1:
+            pieces = -(-pieces // self.threads) * self.threads
+        size = -(-rows // pieces)
+        return -(-size // block.rows) * block.rows
+
+    def packs(self) -> bool:
+        """Pack when both operands outgrow L1 together and panels are reused often enough."""
+        c = self.c
+        if not self.is_product or c.streamed is None or c.repeated is None:
+            return False
+        reuse = self.extent(c.rows) // max(self.block().rows, 1)
+        big = c.shape.read_bytes(c.streamed) > self.hardware.l2_bytes // 4
+        return big and reuse >= PACK_REUSE
+
+    # ---- the script -------------------------------------------------------------------------
+    def lines(self) -> list[str]:
+        return self.packed() if self.packs() else self.plain()
+
+    def plain(self) -> list[str]:
+        """Register block only: operands are read where they lie."""
+        block = self.block()
+        name, c = self.name, self.c
+        lines, outer, inner = self._register_splits(block)
+        lines += self._constant_pack()
+        reduction, unrolled = self._reduction_splits(lines)
+        batch = [i for i in c.shape.outputs if i not in (c.columns, c.rows)]
+        lines.append(f"reorder {name} {' '.join(batch + outer + reduction + unrolled + inner)}")
+        lines += [f"unroll {name}.{u}" for u in unrolled]
+        lines += self._leaves(inner)
+        return lines + self._parallel(batch + outer, block)
+
+    def packed(self) -> list[str]:
+        """Cache blocks with both operands packed; rows blocks run in parallel."""
+        block = self.block()
+        name, c = self.name, self.c
+        k = c.shape.statement.reduction_indices[0]
+        depth = self.depth_block(block)
+        rows = self.rows_block(block, depth)
+        assert c.rows is not None and c.streamed is not None and c.repeated is not None
+        lines = [
+            f"split {name}.{k} {depth} -> kc, ki",
+            f"split {name}.{c.rows} {rows} -> mc, m1",
+            f"split {name}.{c.columns} {block.vectors * self.lanes} -> nr, nv tail=mask",
+            f"split {name}.m1 {block.rows} -> mr, mv tail=peel",
+        ]
+        batch = [i for i in c.shape.outputs if i not in (c.columns, c.rows)]
+        lines.append(f"reorder {name} {' '.join([*batch, 'kc', 'mc', 'nr', 'mr', 'ki', 'mv', 'nv'])}")
+        constant = c.streamed.array in self.constants
+        place, dims = ("root", "kc, nr, ki, nv") if constant else (f"{name}.kc", "nr, ki, nv")
+        lines += [
+            f"pack {c.streamed.array} at {place} as Bp[{dims}] pad=0 align=64",
+            "vectorize Bp.nv",
+            f"pack {c.repeated.array} at {name}.mc as Ap[mr, mv, ki] pad=0 align=64",
+            "vectorize Ap.ki",
+            f"split {name}.ki {UNROLL} -> ki, ku tail=peel",
+            f"unroll {name}.ku",
+            f"unroll_and_jam {name}.mv",
+            f"vectorize {name}.nv",
+        ]
+        if self.threads > 1 and c.shape.flops >= PARALLEL_FLOPS:
+            lines += [] if constant else ["parallelize Bp.nr"]
+            lines.append(f"parallelize {name}.mc")
+        return lines
+
+    def _constant_pack(self) -> list[str]:
+        """Pack a constant streamed operand into panels as wide as a register block."""
+        c = self.c
+        if c.streamed is None or c.streamed.array not in self.constants:
+            return []
+        walked = [i for i in c.shape.statement.indices if c.streamed.stride(i) and i != c.columns]
+        dims = ["nr", *walked, "nv"]
+        return [f"pack {c.streamed.array} at root as Bp[{', '.join(dims)}] pad=0 align=64"]
+
+    def _register_splits(self, block: RegisterBlock) -> tuple[list[str], list[str], list[str]]:
+        """Return (commands, loops over blocks, loops inside a block)."""
+        c, name = self.c, self.name
+        width = block.vectors * self.lanes
+        lines, outer, inner = [], [], []
+        if c.rows is not None:
+            lines.append(f"split {name}.{c.rows} {block.rows} -> mr, mv tail=peel")
+            outer, inner = ["mr"], ["mv"]
+        lines.append(f"split {name}.{c.columns} {width} -> nr, nv tail=mask")
+        return lines, ["nr", *outer], [*inner, "nv"]
+
+    def _reduction_splits(self, lines: list[str]) -> tuple[list[str], list[str]]:
+        """Return (sequential reduction loops, unrolled ones), adding the commands they need."""
+        *outer, last = self.c.shape.statement.reduction_indices
+        if self.extent(last) <= FULL_UNROLL:
+            return outer, [last]
+        lines.append(f"split {self.name}.{last} {UNROLL} -> ki, ku tail=peel")
+        return [*outer, "ki"], ["ku"]
+
+    def _leaves(self, inner: list[str]) -> list[str]:
+        jam = [f"unroll_and_jam {self.name}.mv"] if "mv" in inner else []
+        return [*jam, f"vectorize {self.name}.nv"]
+
+    def _parallel(self, loops: list[str], block: RegisterBlock) -> list[str]:
+        """Parallelise the outermost loop that gives every thread work."""
+        if self.threads < 2 or self.c.shape.flops < PARALLEL_FLOPS:
+            return []
+        trips = {"nr": -(-self.extent(self.c.columns) // (block.vectors * self.lanes)),
+                 "mr": -(-self.extent(self.c.rows) // block.rows)}  # fmt: skip
+        for loop in loops:
+            if trips.get(loop, self.c.shape.extents.get(loop, 1)) >= self.threads:
+                return [f"parallelize {self.name}.{loop}"]
+        return []

@@ -1,0 +1,145 @@
+"""The default schedule: an analytic rule, no search and no measurement.
+
+Each statement is classed by its accesses and gets the script an expert would write first:
+
+    contraction   a reduction whose operands are reused: register block, reduction unrolled,
+                  cache blocks and packed panels where the operands outgrow the caches
+    row fold      a reduction along the contiguous index of its operand: vector lanes of partial
+                  results, a few rows jammed
+    map           everything else: vectorise the contiguous index of the result
+
+Statements that walk the same outer index one after the other are fused along it, so temporaries
+stay in cache. The outermost independent loop runs in parallel when the work is worth it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loopstack.ir.program import Program
+from loopstack.schedule.access_shape import StatementShape, Strides, statement_shape
+from loopstack.schedule.contraction import contraction_script, find_contraction
+from loopstack.schedule.fusion import fusion_script
+from loopstack.schedule.hardware import Hardware
+from loopstack.schedule.script import Schedule
+
+PARALLEL_FLOPS = 200_000
+"""Work below this runs on one thread: waking a team costs some microseconds."""
+
+
+def default_schedule(
+    program: Program, isa: str, threads: int = 1, strides: Strides | None = None,
+    hardware: Hardware | None = None, constants: frozenset[str] = frozenset(),
+) -> Schedule:  # fmt: skip
+    """Return the analytic schedule of a program with integer sizes.
+
+    ``strides`` gives the element strides of arguments that are not dense, ``hardware`` the vector
+    width, register count and cache sizes (default: ``isa`` on this machine); ``constants`` names
+    arrays that never change, which may be packed at the root for good.
+    """
+    hardware = hardware or Hardware.of(isa)
+    shapes = [statement_shape(program, s, strides or {}) for s in program.statements]
+    if any(shape.instances == 0 for shape in shapes):
+        return Schedule.parse("schedule 1\n")
+    lines = ["schedule 1"]
+    fused = fusion_script(program, shapes)
+    lines += fused.lines
+    for shape in shapes:
+        context = Context(hardware, threads, fused.head_of(shape.statement.name), constants)
+        lines += _statement_script(shape, context)
+    return Schedule.parse("\n".join(lines) + "\n")
+
+
+@dataclass(frozen=True)
+class Context:
+    """``shared`` are loops of this statement that belong to a fused nest headed by another."""
+
+    hardware: Hardware
+    threads: int
+    shared: tuple[str, ...]
+    constants: frozenset[str]
+
+
+def _statement_script(shape: StatementShape, context: Context) -> list[str]:
+    lanes = context.hardware.lanes(shape.item_bytes)
+    found = None if context.shared else find_contraction(shape, lanes)
+    if found is not None:
+        return contraction_script(found, context.hardware, context.threads, context.constants)
+    if shape.statement.reduction_indices:
+        return _row_fold_script(shape, context)
+    return _map_script(shape, context)
+
+
+# ---- folds and maps -----------------------------------------------------------------------------
+def _row_fold_script(shape: StatementShape, context: Context) -> list[str]:
+    """Vectorise the contiguous index: a reduction index gets lanes, an output index blocks."""
+    name = shape.statement.name
+    index = _contiguous_index(shape)
+    lines = []
+    if index is not None and shape.extents[index] > 1:
+        if index in shape.outputs:
+            lines += _column_fold(shape, index, context.hardware.lanes(shape.item_bytes))
+        else:
+            lines += _lanes_last(shape, index) + [f"vectorize {name}.{index}"]
+    return lines + _parallel_script(shape, context, exclude=index)
+
+
+def _lanes_last(shape: StatementShape, index: str) -> list[str]:
+    """Return the reorder that makes ``index`` innermost, when it is not yet."""
+    order = [i for i in shape.statement.indices if i != index] + [index]
+    if order == list(shape.statement.indices):
+        return []
+    return [f"reorder {shape.statement.name} {' '.join(order)}"]
+
+
+def _column_fold(shape: StatementShape, index: str, lanes: int) -> list[str]:
+    """A fold across rows: keep a strip of columns in registers while walking down."""
+    name = shape.statement.name
+    strip = 4 * lanes
+    if shape.extents[index] <= strip:
+        order = [i for i in shape.outputs if i != index]
+        order += [*shape.statement.reduction_indices, index]
+        return [f"reorder {name} {' '.join(order)}", f"vectorize {name}.{index}"]
+    outer, inner = f"{index}_o", f"{index}_v"
+    order = [i for i in shape.outputs if i != index] + [outer]
+    order += [*shape.statement.reduction_indices, inner]
+    return [
+        f"split {name}.{index} {strip} -> {outer}, {inner} tail=mask",
+        f"reorder {name} {' '.join(order)}",
+        f"vectorize {name}.{inner}",
+    ]
+
+
+def _map_script(shape: StatementShape, context: Context) -> list[str]:
+    name = shape.statement.name
+    index = _contiguous_index(shape)
+    lines = []
+    if index is not None and shape.extents[index] > 1:
+        if f"{name}.{index}" not in context.shared:
+            lines += [] if context.shared else _lanes_last(shape, index)
+            lines.append(f"vectorize {name}.{index}")
+    return lines + _parallel_script(shape, context, exclude=index)
+
+
+def _contiguous_index(shape: StatementShape) -> str | None:
+    """Return the index with most unit-stride accesses; the result counts double, for stores."""
+
+    def score(index: str) -> tuple[int, int]:
+        unit = sum(read.stride(index) == 1 for read in shape.reads)
+        unit += 2 * (shape.write.stride(index) == 1)
+        return unit, shape.statement.indices.index(index)
+
+    best = max(shape.statement.indices, key=score, default=None)
+    return best if best is not None and score(best)[0] > 0 else None
+
+
+def _parallel_script(shape: StatementShape, context: Context, exclude: str | None) -> list[str]:
+    name = shape.statement.name
+    if context.threads < 2 or shape.flops < PARALLEL_FLOPS or not shape.outputs:
+        return []
+    outer = shape.statement.indices[0]
+    if outer == exclude or outer not in shape.outputs or f"{name}.{outer}" in context.shared:
+        return []
+    if shape.extents[outer] < context.threads:
+        return []
+    return [f"parallelize {name}.{outer}"]

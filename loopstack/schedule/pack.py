@@ -1,0 +1,267 @@
+"""Copy what a loop's body reads into a dense local buffer: pack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from loopstack.errors import ArgumentError
+from loopstack.ir.affine import Affine
+from loopstack.ir.affine import name as form_of
+from loopstack.ir.expr import Expr, Load, loads, rewrite
+from loopstack.ir.loop_tree import Buffer, Leaf, Loop, Node, Tree
+from loopstack.ir.program import Access, Array
+from loopstack.poly.intervals import Interval, interval, is_finite, loop_ranges, tighten
+from loopstack.poly.projection import eliminate
+from loopstack.schedule.command import Command, options_text
+from loopstack.schedule.lookup import (
+    ROOT,
+    Path,
+    check_new_statement,
+    find_leaf,
+    find_loop,
+    index_of,
+    is_copy,
+    leaves_below,
+)
+from loopstack.schedule.rewrite import (
+    Nodes,
+    body_at,
+    substitute_expr,
+    with_body,
+    with_leaves,
+)
+from loopstack.schedule.words import Words
+
+
+@dataclass(frozen=True)
+class Pack(Command):
+    """Copy the elements a statement reads below a loop into a buffer laid out as it reads them.
+
+    The copy runs once per iteration of the loop, before its body (``root``: once per call). It is
+    a statement named after the buffer; its loops, ``Buffer.dim``, may be scheduled in turn.
+    Requires: between the copy and each read, nothing writes the packed element.
+    Before: ``for kc: for nr: for ki: C += B[f(kc, nr, ki)]``
+    After:  ``for kc: { for Bp.nr: for Bp.ki: Bp[nr, ki] = B[f(kc, nr, ki)]
+    ; for nr: for ki: C += Bp[nr, ki] }``   (`pack B at C.kc as Bp[nr, ki]`)
+    Raises: ArgumentError when the read depends on a loop that is neither around the place nor a
+    dimension, or the statement reads the array in no or more than one such way.
+    """
+
+    keyword: ClassVar[str] = "pack"
+    array: str
+    at: str
+    name: str
+    dims: tuple[str, ...]
+    pad: int | float | None = None
+    align: int | None = None
+
+    @classmethod
+    def parse(cls, words: Words) -> Pack:
+        array = words.dotted("an array")
+        words.expect("at")
+        at = words.dotted("a loop such as C.kc, or root")
+        if at != ROOT and "." not in at:
+            words.refuse(f"expected a loop such as C.kc, or root, found {at}", words.next - 1)
+        words.expect("as")
+        name = words.name("a buffer name")
+        words.expect("[")
+        dims = words.names("a loop")
+        words.expect("]")
+        options = words.options({"pad": Words.number, "align": lambda w: w.integer("bytes")})
+        return cls(array, at, name, dims, **options)
+
+    def __str__(self) -> str:
+        head = f"pack {self.array} at {self.at} as {self.name}[{', '.join(self.dims)}]"
+        return head + options_text(pad=self.pad, align=self.align)
+
+    def apply(self, tree: Tree) -> Tree:
+        check_new_statement(tree, self.name)
+        if self.align is not None and (self.align < 1 or self.align & (self.align - 1)):
+            raise ArgumentError(f"pack needs an align that is a power of two, found {self.align}")
+        around, reader = self._place(tree)
+        above, leaf = find_leaf(tree, reader)
+        inside = above[len(around) :]
+        dims = [_dimension(inside, dim, reader) for dim in self.dims]
+        if len({d.name for d in dims}) < len(dims):
+            raise ArgumentError(f"pack names a dimension of {self.name} twice")
+        load = _chosen_load(leaf, self.array, around, dims, inside)
+        return _Packing(tree, self, around, above, leaf, dims, load).tree()
+
+    def _place(self, tree: Tree) -> tuple[Path, str]:
+        """Return (loops around the copy, the statement whose read is packed)."""
+        statement, _, index = self.at.rpartition(".")
+        if index != ROOT:
+            path = find_loop(tree, self.at)
+            below = leaves_below(path[-1].body)
+            if statement in [leaf.statement for leaf in below]:
+                return path, statement
+            return path, _only_reader(below, self.array, self.at)
+        if statement:
+            return (), statement
+        return (), _only_reader(leaves_below(tree.body), self.array, ROOT)
+
+
+def _only_reader(leaves: Sequence[Leaf], array: str, at: str) -> str:
+    readers = [l.statement for l in leaves if any(load.array == array for load in loads(l.expr))]
+    if len(readers) == 1:
+        return readers[0]
+    found = ", ".join(readers) or "none"
+    hint = "; write Statement.root" if readers and at == ROOT else ""
+    raise ArgumentError(f"pack needs one statement that reads {array} below {at}, found {found}{hint}")
+
+
+def _dimension(inside: Path, dim: str, reader: str) -> Loop:
+    """Return the loop of the reader, inside the place, that a dimension names."""
+    found = [loop for loop in inside if index_of(loop) == dim]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(index_of(loop) for loop in inside) or "none"
+    raise ArgumentError(f"pack needs dimensions that are loops of {reader} inside the place "
+                        f"({names}), found {dim}")  # fmt: skip
+
+
+def _chosen_load(
+    leaf: Leaf, array: str, around: Path, dims: Sequence[Loop], inside: Path
+) -> Load:
+    """Return the one read of ``array`` that the dimensions and the loops around determine."""
+    reads = list(dict.fromkeys(load for load in loads(leaf.expr) if load.array == array))
+    if not reads:
+        names = ", ".join(dict.fromkeys(load.array for load in loads(leaf.expr))) or "nothing"
+        raise ArgumentError(f"pack needs a read of {array}, but {leaf.statement} reads {names}")
+    outer, named = {loop.name for loop in around}, {loop.name for loop in dims}
+    fitting = [r for r in reads if named <= _names(r) <= outer | named]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise ArgumentError(f"pack cannot tell {' from '.join(map(str, fitting))}: both fit")
+    wanted = [index_of(loop) for loop in inside if loop.name in _names(reads[0])]
+    raise ArgumentError(
+        f"pack needs the loops that {reads[0]} depends on inside the place: "
+        f"[{', '.join(wanted)}], found [{', '.join(index_of(loop) for loop in dims)}]"
+    )
+
+
+def _names(load: Load) -> frozenset[str]:
+    return frozenset().union(*(s.names for s in load.subscripts), frozenset())
+
+
+@dataclass(frozen=True)
+class _Packing:
+    """The parts of one pack, found and checked."""
+
+    old: Tree
+    command: Pack
+    around: Path
+    above: Path
+    leaf: Leaf
+    dims: Sequence[Loop]
+    load: Load
+
+    def tree(self) -> Tree:
+        name = self.command.name
+        boxes = self._boxes()
+        shape = tuple(Affine((), high - low + 1) for low, high in boxes)
+        origins = [low for low, _ in boxes]
+        tree = self._with_reader(origins)
+        body = body_at(tree, self._around_in(tree))
+        at = _after_leading_copies(tree, body, self._loop_name(), self.load.array)
+        copy = self._copy(origins)
+        tree = with_body(tree, self._around_in(tree), (*body[:at], copy, *body[at:]))
+        array = Array(name, self.load.dtype, shape, "temporary")
+        made = Buffer(array, self._loop_name(), self.command.align or 64)
+        return replace(tree, buffers=(*tree.buffers, made))
+
+    def _loop_name(self) -> str | None:
+        return self.around[-1].name if self.around else None
+
+    def _around_in(self, tree: Tree) -> Path:
+        return find_loop(tree, self.around[-1].name) if self.around else ()
+
+    def _boxes(self) -> list[Interval]:
+        """Return the range of every dimension."""
+        ranges: dict[str, Interval] | None = None
+        boxes = []
+        for loop in self.dims:
+            if loop.extent is not None:
+                boxes.append((0, loop.extent - 1))
+                continue
+            ranges = ranges or loop_ranges(self.above, self.leaf.constraints)
+            low, high = ranges[loop.name]
+            if not is_finite((low, high)):
+                raise ArgumentError(f"pack needs constant bounds for {loop.name}")
+            boxes.append((low, max(low, high)))
+        return boxes
+
+    def _with_reader(self, origins: Sequence[int]) -> Tree:
+        """Let the reader load from the buffer."""
+        subscripts = tuple(form_of(d.name) - low for d, low in zip(self.dims, origins))
+        local = Load(self.command.name, subscripts, self.load.dtype)
+
+        def change(node: Expr) -> Expr:
+            return local if node == self.load else node
+
+        def visit(leaf: Leaf) -> Leaf:
+            return replace(leaf, expr=rewrite(leaf.expr, change)) if leaf is self.leaf else leaf
+
+        return replace(self.old, body=with_leaves(self.old.body, visit))
+
+    def _copy(self, origins: Sequence[int]) -> Node:
+        """Return the loops that fill the buffer."""
+        name = self.command.name
+        renamed = {d.name: form_of(f"{name}.{index_of(d)}") for d in self.dims}
+        subscripts = tuple(renamed[d.name] - low for d, low in zip(self.dims, origins))
+        node: Node = Leaf(
+            statement=name,
+            binding=tuple((index_of(d), renamed[d.name]) for d in self.dims),
+            constraints=tuple(c.substitute(renamed) for c in self._constraints()),
+            write=Access(name, subscripts),
+            expr=substitute_expr(self.load, renamed),
+            pad=self.command.pad,
+        )
+        for d in reversed(self.dims):
+            node = Loop(f"{name}.{index_of(d)}", (node,), d.extent)
+        return node
+
+    def _constraints(self) -> tuple[Affine, ...]:
+        """Return what bounds the copy: the reader's domain seen through the dimensions.
+
+        The other loops are projected out. Where that is wider than the truth, the packed array's
+        own bounds are added, so that a copy never reads beside it.
+        """
+        kept = {loop.name for loop in (*self.around, *self.dims)}
+        dropped = [loop for loop in self.above if loop.name not in kept]
+        system = list(self.leaf.constraints)
+        for loop in dropped:
+            if loop.extent is not None:
+                form = form_of(loop.name)
+                system += [form, loop.extent - 1 - form]
+        shadow = eliminate(system, [loop.name for loop in dropped])
+        if shadow.exact:
+            return shadow.constraints
+        return (*shadow.constraints, *self._inside_array(shadow.constraints))
+
+    def _inside_array(self, constraints: Sequence[Affine]) -> list[Affine]:
+        extents = {l.name: (0, l.extent - 1) for l in self.above if l.extent is not None}
+        unknown = {l.name: (-(1 << 62), 1 << 62) for l in self.above}
+        ranges = tighten({**unknown, **extents}, constraints)
+        bounds = []
+        for form, extent in zip(self.load.subscripts, self.old.array(self.load.array).shape):
+            bounds += [form, extent - 1 - form]
+        return [b for b in bounds if interval(b, ranges)[0] < 0]
+
+
+def _after_leading_copies(tree: Tree, body: Nodes, loop: str | None, array: str) -> int:
+    """Return where the copy goes: before the body, but after copies placed here earlier."""
+    local = {b.array.name for b in tree.buffers if b.loop == loop}
+    count = 0
+    for node in body:
+        leaves = leaves_below([node])
+        filled = [leaf for leaf in leaves if leaf.write.array in local]
+        if not leaves or len(filled) < len(leaves):
+            break
+        if not all(is_copy(tree, leaf) or leaf.write.array == array for leaf in filled):
+            break
+        count += 1
+    return count

@@ -1,0 +1,134 @@
+"""Edits of a loop tree that commands are made of. All pure; untouched parts are shared.
+
+replace_at      put other nodes in the place of a loop
+substitute      write leaves over other loops
+with_leaves     change every leaf below some nodes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from loopstack.ir.affine import Affine
+from loopstack.ir.expr import Expr, IndexValue, Load, Op
+from loopstack.ir.loop_tree import Buffer, Leaf, Loop, Node, Prefetch, Stage, Tree
+from loopstack.ir.program import Access
+from loopstack.schedule.lookup import Path
+
+Nodes = tuple[Node, ...]
+Values = Mapping[str, Affine]
+
+
+def replace_at(tree: Tree, path: Path, nodes: Nodes) -> Tree:
+    """Return the tree with ``nodes`` in the place of the last loop of ``path``."""
+    old: Node = path[-1]
+    for parent in reversed(path[:-1]):
+        nodes, old = (replace(parent, body=_splice(parent.body, old, nodes)),), parent
+    return replace(tree, body=_splice(tree.body, old, nodes))
+
+
+def body_at(tree: Tree, path: Path) -> Nodes:
+    """Return the nodes below the last loop of ``path``, or at the root when it is empty."""
+    return path[-1].body if path else tree.body
+
+
+def with_body(tree: Tree, path: Path, body: Nodes) -> Tree:
+    """Return the tree with another body below the last loop of ``path`` (the root when empty)."""
+    if not path:
+        return replace(tree, body=body)
+    return replace_at(tree, path, (replace(path[-1], body=body),))
+
+
+def remove_node(tree: Tree, path: Path, node: Node) -> Tree:
+    """Return the tree without ``node`` below ``path``; loops that become empty go too."""
+    while path and len(path[-1].body) == 1:
+        path, node = path[:-1], path[-1]
+    return with_body(tree, path, tuple(n for n in body_at(tree, path) if n is not node))
+
+
+def _splice(body: Nodes, old: Node, nodes: Nodes) -> Nodes:
+    if len(body) == 1:
+        return nodes
+    return tuple(n for node in body for n in (nodes if node is old else (node,)))
+
+
+def substitute(nodes: Sequence[Node], values: Values) -> Nodes:
+    """Replace loops by forms in every leaf and prefetch below ``nodes``."""
+    return tuple(_substitute_node(node, values) for node in nodes)
+
+
+def _substitute_node(node: Node, values: Values) -> Node:
+    if isinstance(node, Loop):
+        return replace(node, body=tuple(_substitute_node(n, values) for n in node.body))
+    if isinstance(node, Prefetch):
+        return replace(node, access=_access(node.access, values))
+    return substitute_leaf(node, values)
+
+
+def substitute_leaf(leaf: Leaf, values: Values) -> Leaf:
+    """Return ``leaf`` over other loops; constraints that always hold are dropped."""
+    constraints = tuple(c for c in _forms(leaf.constraints, values) if c.terms or c.const < 0)
+    return replace(
+        leaf,
+        binding=tuple([(i, form.substitute(values)) for i, form in leaf.binding]),
+        constraints=constraints,
+        write=_access(leaf.write, values),
+        expr=substitute_expr(leaf.expr, values),
+    )
+
+
+def _forms(forms: Sequence[Affine], values: Values) -> tuple[Affine, ...]:
+    return tuple([form.substitute(values) for form in forms])
+
+
+def _access(access: Access, values: Values) -> Access:
+    return Access(access.array, _forms(access.subscripts, values))
+
+
+def substitute_expr(expr: Expr, values: Values) -> Expr:
+    """Replace names in every subscript and index value of ``expr``."""
+    if isinstance(expr, Op):
+        return replace(expr, args=tuple([substitute_expr(arg, values) for arg in expr.args]))
+    if isinstance(expr, Load):
+        return Load(expr.array, _forms(expr.subscripts, values), expr.dtype)
+    if isinstance(expr, IndexValue):
+        return replace(expr, form=expr.form.substitute(values))
+    return expr
+
+
+def with_leaves(nodes: Sequence[Node], change: Callable[[Leaf], Leaf]) -> Nodes:
+    """Apply ``change`` to every leaf below ``nodes``."""
+
+    def visit(node: Node) -> Node:
+        if isinstance(node, Loop):
+            return replace(node, body=tuple([visit(n) for n in node.body]))
+        return change(node) if isinstance(node, Leaf) else node
+
+    return tuple(visit(node) for node in nodes)
+
+
+def add_constraint(nodes: Sequence[Node], form: Affine) -> Nodes:
+    """Add ``form >= 0`` to every leaf below ``nodes``."""
+    return with_leaves(nodes, lambda leaf: replace(leaf, constraints=(*leaf.constraints, form)))
+
+
+def rename_references(tree: Tree, old: str, new: str) -> Tree:
+    """Let stages and buffers that name loop ``old`` name ``new``."""
+    if not tree.stages and not tree.buffers:
+        return tree
+
+    def stage(s: Stage) -> Stage:
+        return replace(s, loop=new) if s.loop == old else s
+
+    def buffer(b: Buffer) -> Buffer:
+        return replace(b, loop=new) if b.loop == old else b
+
+    stages, buffers = tuple(map(stage, tree.stages)), tuple(map(buffer, tree.buffers))
+    return replace(tree, stages=stages, buffers=buffers)
+
+
+def references(tree: Tree, loop: str) -> list[str]:
+    """Return what stages and packs are placed at ``loop``, in words."""
+    staged = [f"stage {s.array}" for s in tree.stages if s.loop == loop]
+    return staged + [f"buffer {b.array.name}" for b in tree.buffers if b.loop == loop]
