@@ -1,0 +1,14 @@
+"""Search: in which order candidates are tried, and when to stop.
+
+    budget.py    "20s", "2m", "300 trials"
+    random.py    draws                   evolve.py   a population that mutates and crosses
+    default_.py  zero measurements
+    engine.py    propose -> mask -> measure (in a worker) -> report, until the budget is spent
+    finals.py    the best few and the default schedule, timed again in turn
+
+      proposer --script--> mask --nest--> worker --timing--> proposer
+                  (this process)         (its own process, one candidate ahead)
+
+Invariants: the default schedule is measured first and takes part in the finals; whatever ends a
+search (budget, Ctrl-C, a proposer without ideas), the best so far is returned.
+"""

@@ -1,0 +1,56 @@
+"""The finals: the best few candidates and the default schedule, timed again in turn.
+
+The fastest of hundreds of noisy timings was lucky as well as fast (the winner's curse). Here every
+round runs each finalist once; the winner is judged by its ratios to the default inside the rounds.
+The default wins ties: a search never returns worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from loopstack.errors import CandidateFault
+from loopstack.measure import Comparison, Timing
+from loopstack.records import Trial
+
+FINALISTS = 5
+ROUNDS = 25
+LONG_ROUND_NS = 20_000_000.0
+
+
+class Duellist(Protocol):
+    def duel(self, scripts: list[str], rounds: int) -> list[Timing] | CandidateFault: ...
+
+
+def decide(
+    measurer: Duellist, default_script: str, history: Sequence[Trial]
+) -> tuple[Trial, Timing, Comparison]:
+    """Return (winner, its timing, default compared with it)."""
+    chosen = finalists(default_script, history)
+    default = chosen[0]
+    timings = _duel(measurer, chosen)
+    while timings is None and len(chosen) > 1:  # a finalist failed: do without the last one
+        chosen = chosen[:-1]
+        timings = _duel(measurer, chosen)
+    if timings is None:
+        assert default.timing is not None
+        return default, default.timing, Comparison(default.timing, default.timing)
+    by_ratio = [Comparison(timing, timings[0]) for timing in timings]
+    best = max(range(len(chosen)), key=lambda n: (by_ratio[n].ratio, -n))
+    return chosen[best], timings[best], by_ratio[best]
+
+
+def finalists(default_script: str, history: Sequence[Trial]) -> list[Trial]:
+    """Return the default's trial, then the fastest others."""
+    default = next(t for t in history if t.script == default_script)
+    timed = [(t.timing.median_ns, n, t) for n, t in enumerate(history) if t.timing]
+    others = [t for _, _, t in sorted(timed) if t is not default]
+    return [default, *others[:FINALISTS]]
+
+
+def _duel(measurer: Duellist, chosen: Sequence[Trial]) -> list[Timing] | None:
+    round_ns = sum(t.timing.median_ns for t in chosen if t.timing)
+    rounds = max(5, min(ROUNDS, round(LONG_ROUND_NS * ROUNDS / max(round_ns, 1.0))))
+    outcome = measurer.duel([t.script for t in chosen], rounds)
+    return None if isinstance(outcome, CandidateFault) else outcome

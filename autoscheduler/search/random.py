@@ -1,0 +1,44 @@
+"""Random search: every candidate is drawn anew, from the templates or by editing the default."""
+
+from __future__ import annotations
+
+import random
+
+from loopstack.schedule.script import Schedule, build
+
+from autoscheduler.search.proposer import Proposal
+from autoscheduler.space.edits import edit_script
+from autoscheduler.space.slots import draw
+from autoscheduler.space.templates import ProgramSpace
+
+EDIT_SHARE = 0.15
+
+
+class RandomProposer:
+    """Draws assignments; now and then a few random edits of the default script."""
+
+    def __init__(self, space: ProgramSpace, start: Proposal, rng: random.Random) -> None:
+        self._space, self._start, self._rng = space, start, rng
+
+    def propose(self) -> Proposal | None:
+        if self._rng.random() < EDIT_SHARE:
+            return edited(self._space, self._start.script, self._rng)
+        slots = draw(self._space.slots, self._rng)
+        script = self._space.script(slots)
+        return None if script is None else Proposal(script, slots)
+
+    def report(self, proposal: Proposal, median_ns: float | None) -> None:
+        """Random search learns nothing."""
+
+
+def edited(space: ProgramSpace, script: str, rng: random.Random) -> Proposal | None:
+    """Return ``script`` after one to three edits, or None when one of them does not apply."""
+    from loopstack.errors import LoopStackError
+
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        try:
+            tree = build(space.program, Schedule.parse(script))
+        except (LoopStackError, KeyError, ValueError):
+            return None
+        script = edit_script(script, tree, rng)
+    return Proposal(script)

@@ -1,0 +1,81 @@
+"""Edits: changes to a script that know nothing of the program but its loops.
+
+They reach what no template offers (loops of triangular solvers, skewed stencils, chains), from any
+script as a start. Most edits are illegal or useless; the mask drops the illegal ones.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+
+from loopstack.ir.loop_tree import Loop, Tree
+
+FACTORS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
+NUMBER = re.compile(r"(?<= )\d+(?= ->)")
+
+
+def edit_script(script: str, tree: Tree, rng: random.Random) -> str:
+    """Return a changed script: a command added, dropped or given another factor."""
+    lines = script.rstrip("\n").split("\n")
+    kind = rng.choices(("add", "factor", "drop"), weights=(6, 3, 1))[0]
+    changed = {"add": _add, "factor": _factor, "drop": _drop}[kind](lines, tree, rng)
+    return "\n".join(changed) + "\n"
+
+
+def _drop(lines: list[str], _: Tree, rng: random.Random) -> list[str]:
+    if len(lines) < 2:
+        return lines
+    at = rng.randrange(1, len(lines))
+    return lines[:at] + lines[at + 1 :]
+
+
+def _factor(lines: list[str], _: Tree, rng: random.Random) -> list[str]:
+    places = [n for n, line in enumerate(lines) if NUMBER.search(line)]
+    if not places:
+        return lines
+    at = rng.choice(places)
+    changed = NUMBER.sub(str(rng.choice(FACTORS)), lines[at], count=1)
+    return [*lines[:at], changed, *lines[at + 1 :]]
+
+
+def _add(lines: list[str], tree: Tree, rng: random.Random) -> list[str]:
+    loops = sorted(tree.loops())
+    if not loops:
+        return lines
+    name = rng.choice(loops)
+    verbs = {
+        "split": _split,
+        "swap": _swap,
+        "vectorize": _annotate("vectorize"),
+        "parallelize": _annotate("parallelize"),
+        "unroll": _annotate("unroll"),
+    }
+    verb = rng.choice(sorted(verbs))
+    return lines + verbs[verb](name, tree, rng)
+
+
+def _split(name: str, tree: Tree, rng: random.Random) -> list[str]:
+    loop = name.split(".", 1)[1]
+    taken = {other.split(".", 1)[1] for other in tree.loops()}
+    outer, inner = f"{loop}_o", f"{loop}_i"
+    if {outer, inner} & taken:
+        return []
+    return [f"split {name} {rng.choice(FACTORS)} -> {outer}, {inner}"]
+
+
+def _swap(name: str, tree: Tree, rng: random.Random) -> list[str]:
+    """Exchange a loop with the one directly inside it."""
+    node = tree.loops()[name]
+    if len(node.body) != 1 or not isinstance(node.body[0], Loop):
+        return []
+    statement, loop = name.split(".", 1)
+    inner = node.body[0].name.split(".", 1)[1]
+    return [f"reorder {statement} {inner} {loop}"]
+
+
+def _annotate(verb: str):  # type: ignore[no-untyped-def]
+    def line(name: str, tree: Tree, rng: random.Random) -> list[str]:
+        return [f"{verb} {name}"]
+
+    return line

@@ -1,0 +1,77 @@
+"""The mask: a script becomes a legal tree and nest text, or it never existed.
+
+Illegal, ill-formed and unlowerable scripts are dropped here, by exact analysis; nothing is learned
+from them. Scripts that lower to the same nest up to loop names are one candidate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from loopstack.errors import LoopStackError
+from loopstack.ir.program import Program
+from loopstack.lower.pipeline import lower
+from loopstack.poly import legality
+from loopstack.schedule.script import Schedule, build
+
+LOOP = re.compile(r"^\s*for\s+(\S+)\s*=", re.MULTILINE)
+WORD = re.compile(r"[A-Za-z_][\w.]*")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A script that may be measured, and the nest text it lowers to."""
+
+    script: str
+    nest: str
+
+
+@dataclass
+class Mask:
+    """Admits each distinct legal schedule of one program once. Counts what it turned away."""
+
+    program: Program
+    isa: str
+    threads: int
+    strides: Mapping[str, tuple[int, ...]]
+    refused: int = 0
+    repeated: int = 0
+    _scripts: set[str] = field(default_factory=set)
+    _nests: set[str] = field(default_factory=set)
+
+    def admit(self, script: str) -> Candidate | None:
+        """Return a candidate, or None when it is illegal or was admitted before."""
+        if script in self._scripts:
+            self.repeated += 1
+            return None
+        self._scripts.add(script)
+        candidate = self._lower(script)
+        if candidate is None:
+            self.refused += 1
+            return None
+        key = without_loop_names(candidate.nest)
+        if key in self._nests:
+            self.repeated += 1
+            return None
+        self._nests.add(key)
+        return candidate
+
+    def _lower(self, script: str) -> Candidate | None:
+        try:
+            tree = build(self.program, Schedule.parse(script))
+            if legality.check(tree) is not None:
+                return None
+            nest = lower(tree, self.isa, dict(self.strides), self.threads)
+        except (LoopStackError, KeyError, ValueError):
+            return None
+        return Candidate(script, nest)
+
+
+def without_loop_names(nest: str) -> str:
+    """Number the loops of a nest text in order of appearance."""
+    names: dict[str, str] = {}
+    for match in LOOP.finditer(nest):
+        names.setdefault(match[1], f"L{len(names)}")
+    return WORD.sub(lambda word: names.get(word[0], word[0]), nest)

@@ -1,0 +1,122 @@
+"""What ``loopstack bench`` calls: a child process per thread count, then the report."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loopstack.errors import ArgumentError
+from loopstack.records.record import provenance
+
+from bench.baselines.numpy_ import environment
+from bench.harness import report
+from bench.harness.child import suite_names
+from bench.harness.rows import Result
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Options:
+    """``search``: the budget of a search per row, empty for none; ``json``: where figures go."""
+
+    suite: str = "gemm"
+    threads: tuple[int, ...] = (1, 2)
+    quick: bool = False
+    search: str = ""
+    json: Path | None = None
+    isa: str | None = None
+
+
+def run(options: Options) -> int:
+    """Measure, print, write; return the exit code (1 when a row failed)."""
+    if options.suite not in suite_names():
+        raise ArgumentError(f"no suite {options.suite!r}; suites: {', '.join(suite_names())}")
+    results: list[Result] = []
+    failures: list[str] = []
+    for threads in options.threads:
+        for answer in measure(options, threads):
+            take(answer, results, failures)
+    facts = measure_facts(options)
+    for line in report.summary_lines(results):
+        print(line)
+    print_facts(facts)
+    if options.json is not None:
+        write(options.json, report.to_json(results, facts, machine()))
+    return 1 if failures else 0
+
+
+def take(answer: dict[str, Any], results: list[Result], failures: list[str]) -> None:
+    """Print and keep one row, or the reason why there is none."""
+    steady = answer.pop("steady", True)
+    if "failed" in answer:
+        failures.append(answer["failed"])
+        print(f"FAILED {answer['failed']}", flush=True)
+        return
+    result = Result.from_json(answer)
+    results.append(result)
+    print("\n".join(report.table_lines([result])), flush=True)
+    if not steady and len(results) == 1:
+        print("    note: SCHED_FIFO was not permitted, timings scatter more", flush=True)
+
+
+def measure(options: Options, threads: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows that a child process measures with ``threads`` threads."""
+    told = {
+        "suite": options.suite,
+        "threads": threads,
+        "quick": options.quick,
+        "search": options.search,
+    }
+    env = environment(threads)
+    if options.isa:
+        env["LOOPSTACK_ISA"] = options.isa
+    yield from _ask("bench.harness.child", told, env)
+
+
+def measure_facts(options: Options) -> list[dict[str, Any]]:
+    """Figures without a peer; part of the gemm suite."""
+    if options.suite != "gemm":
+        return []
+    return list(_ask("bench.harness.facts", {"quick": options.quick}, environment(1)))
+
+
+def _ask(module: str, told: dict[str, Any], env: dict[str, str]) -> Iterator[dict[str, Any]]:
+    path = [str(ROOT), *filter(None, env.get("PYTHONPATH", "").split(":"))]
+    child = subprocess.Popen(
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**env, "PYTHONPATH": ":".join(path)},
+        text=True,
+    )
+    assert child.stdin is not None and child.stdout is not None
+    json.dump(told, child.stdin)
+    child.stdin.close()
+    for line in child.stdout:
+        yield json.loads(line)
+    if child.wait() != 0:
+        yield {"failed": f"{module} ended with exit code {child.returncode}"}
+
+
+def print_facts(facts: list[dict[str, Any]]) -> None:
+    for fact in facts:
+        print(f"{fact['name']}: {fact['text']}" if "name" in fact else f"FAILED {fact['failed']}")
+
+
+def machine() -> dict[str, Any]:
+    """Describe where the figures come from."""
+    return {**provenance(), "system": platform.platform()}
+
+
+def write(path: Path, value: dict[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(value, indent=1, default=str) + "\n")
+    except OSError as error:
+        raise ArgumentError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,131 @@
+"""C text: compiles without a warning, runs, and agrees with the interpreter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness import programs
+from harness.compiled_c import call_c, compile_c, needs_compiler
+from harness.inputs import inputs, outputs, random_floats, special_values
+from harness.programs import access, array, box, load, op
+
+from loopstack.emit.c_expressions import literal
+from loopstack.emit.c_text import emit_c
+from loopstack.ir import operators
+from loopstack.ir.expr import Op
+from loopstack.ir.program import Program, Statement
+from loopstack.reference.interpreter import run
+from loopstack.reference.tolerance import compare, reference
+
+MAKERS = {
+    maker.__name__: maker
+    for maker in (
+        programs.matmul,
+        programs.softmax,
+        programs.jacobi_1d,
+        programs.lu,
+        programs.pad_then_exp,
+        programs.repeat_rows,
+        programs.scaled_sum,
+    )
+}
+
+
+@pytest.mark.parametrize("label", ["matmul", "softmax", "lu"])
+def test_text(label, golden):
+    golden(emit_c(MAKERS[label]()), f"{label}.c")
+
+
+@needs_compiler
+@pytest.mark.parametrize("label", sorted(MAKERS))
+def test_runs_at_many_sizes(label):
+    program = MAKERS[label]()
+    library = compile_c(emit_c(program))
+    for extents in ((5, 7, 6), (1, 1, 1), (0, 3, 2), (3, 2, 0)):
+        sizes = dict(zip(program.sizes, extents, strict=False))
+        bound = program.bind(sizes)
+        data = {**inputs(bound), **outputs(bound)}
+        wanted = reference(bound, {n: a for n, a in data.items() if n in inputs(bound)})
+        call_c(library, program, sizes, data)
+        for name, (expected, error) in wanted.items():
+            assert compare(data[name], expected, error) is None, (label, sizes)
+
+
+@needs_compiler
+def test_strides_are_parameters():
+    program = programs.matmul()
+    library = compile_c(emit_c(program, strides=True))
+    sizes = {"m": 5, "n": 4, "k": 3}
+    data = {**inputs(program.bind(sizes)), **outputs(program.bind(sizes))}
+    data["A"] = np.asfortranarray(data["A"])
+    data["B"] = np.repeat(data["B"], 2, axis=1)[:, ::2]
+    call_c(library, program, sizes, data, strides=True)
+    np.testing.assert_allclose(data["C"], data["A"] @ data["B"], rtol=1e-5, atol=1e-6)
+
+
+def _all_operators(dtype: str) -> Program:
+    """Return a program with one output an operator, over two inputs of ``dtype``."""
+    arrays = [array("x", "n", "input", dtype), array("y", "n", "input", dtype)]
+    statements = []
+    operands = (load("x", "i", dtype), load("y", "i", dtype), load("x", "i", dtype))
+    for row in operators.OPERATORS.values():
+        kinds = {"float": operators.FLOATS, "int": operators.INTEGERS}
+        if row.expansion or row.rule in ("logical", "select", "cast"):
+            continue
+        if dtype not in kinds.get(row.rule, operators.NUMERIC):
+            continue
+        result = "bool_" if row.rule == "compare" else dtype
+        label = f"out_{row.name}"
+        # The sum keeps operands from being plain loads, so that repeated ones are named.
+        shifted = tuple(op("add", each, each) for each in operands[: row.arity])
+        expr = Op(row.name, shifted, result)
+        if result == "bool_":
+            expr = Op("select", (Op("logical_not", (expr,), "bool_"), *operands[:2]), dtype)
+        arrays.append(array(label, "n", "output", dtype))
+        place = (len(statements), 0)
+        statements.append(
+            Statement(label, ("i",), box(i="n"), access(label, "i"), expr, None, place)
+        )
+    return Program("every_operator", ("n",), tuple(arrays), tuple(statements))
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["f32", "f64", "i32", "i64"])
+@pytest.mark.parametrize("fill", [random_floats, special_values])
+def test_every_operator(dtype, fill):
+    program = _all_operators(dtype)
+    sizes, bound = {"n": 300}, program.bind({"n": 300})
+    data = inputs(bound, fill)
+    wanted = run(bound, data, "faithful")
+    arrays = {**data, **outputs(bound)}
+    call_c(compile_c(emit_c(program)), program, sizes, arrays)
+    for name, expected in wanted.items():
+        inexact = name == "out_exp" and dtype[0] == "f"
+        allowed = np.abs(expected) * 1e-6 if inexact else np.zeros(expected.shape)
+        assert compare(arrays[name], expected, allowed) is None, name
+
+
+def test_literals():
+    assert literal(0.1, "f32") == "0.1f"
+    assert literal(0.1, "f64") == "0.1"
+    assert literal(-1.0, "f32") == "(-1.0f)"
+    assert literal(1e20, "f64") == "1e+20"
+    assert literal(float("-inf"), "f32") == "(-INFINITY)"
+    assert literal(-(2**31), "i32") == "((-2147483647) - 1)"
+    assert literal(2**40, "i64") == "INT64_C(1099511627776)"
+    assert literal(True, "bool_") == "1"
+
+
+@needs_compiler
+def test_names_that_c_reserves():
+    body = op("mul", load("for", "int"), load("exp", "int"))
+    statement = Statement("S", ("int",), box(int="n"), access("double", "int"), body)
+    arrays = (
+        array("for", "n", "input"),
+        array("exp", "n", "input"),
+        array("double", "n", "output"),
+    )
+    text = emit_c(Program("main", ("n",), arrays, (statement,)))
+    compile_c(text)
+    assert "const float *restrict for_" in text
+    assert "int main_(" in text
