@@ -34,6 +34,7 @@ _HOME = {
         "indices", "extent", "named", "pad", "concat", "cast", "where", "maximum", "minimum",
         "sum", "prod", "max", "min", "mean", "any", "all", "argmax", "argmin", "cumsum",
         "exp", "sqrt", "abs", "tanh", "erf", "relu", "gelu", "silu", "sigmoid",
+        "floor", "clip", "isnan", "square", "pow",
     ),
     "loopstack.errors": (
         "LoopStackError", "FrontendError", "ArgumentError", "ShapeError", "ScheduleSyntaxError",

@@ -71,7 +71,7 @@ def einsum(subscripts: str, *operands: Any, out: Any = None) -> Any:
     ``subscripts`` may repeat indices, leave the output implicit and use an ellipsis. NumPy arrays
     give a NumPy array, torch CPU tensors a tensor. Each signature is compiled once.
     """
-    from loopstack.einsum import einsum_function, prepare_operands
+    from loopstack.einsum_function import einsum_function, prepare_operands
 
     ready = prepare_operands(operands)
     return einsum_function(subscripts, ready)(*ready, **({} if out is None else {"out": out}))

@@ -58,9 +58,6 @@ def user_origin() -> Origin | None:
     return None if frame is None else Origin(frame.f_code, frame.f_lasti)
 
 
-_LONGEST_SIGNATURE = 60
-
-
 @dataclass(frozen=True)
 class Signature:
     """The ``def`` line of a function, or what a regular expression finds in its signature."""
@@ -70,18 +67,26 @@ class Signature:
 
     def locate(self) -> Location:
         """Return the place; decorators are passed over, and without source there is no column."""
-        filename, first = self.code.co_filename, self.code.co_firstlineno
-        start = None
-        for line in range(first, first + _LONGEST_SIGNATURE):
+        filename = self.code.co_filename
+        start = self._first_line()
+        for line in range(start, max(self._body_line(start), start + 1)):
             text = linecache.getline(filename, line)
-            if start is None and re.match(r"\s*(async\s+)?def\b", text):
-                start = line
-            found = re.search(self.pattern, text) if self.pattern and start is not None else None
+            found = re.search(self.pattern, text) if self.pattern else None
             if found is not None:
                 return Location(filename, line, *(len(text[:n].encode()) for n in found.span()))
-            if start is not None and (self.pattern is None or not text):
-                break
-        return Location(filename, start or first)
+        return Location(filename, start)
+
+    def _first_line(self) -> int:
+        first = self.code.co_firstlineno
+        for line in range(first, self._body_line(first) + 1):
+            if re.match(r"\s*(async\s+)?def\b", linecache.getline(self.code.co_filename, line)):
+                return line
+        return first
+
+    def _body_line(self, start: int) -> int:
+        """Return the first line of the body: the least one after ``start`` that has code."""
+        lines = [line for _, _, line in self.code.co_lines() if line is not None and line > start]
+        return min(lines, default=start + 1)
 
 
 def _position(code: CodeType, instruction: int) -> tuple[int, int | None, int | None, int | None]:

@@ -4,7 +4,7 @@ Role: every setting a user can change from outside the source is a :class:`Knob`
 declares what it affects. Values are looked up innermost first:
 
     with knobs.scope(isa="avx2")
-    knobs.set_default("isa", "avx2")        for the process
+    knobs.set(isa="avx2")                   for the process
     LOOPSTACK_ISA=avx2                      in the environment, read at each look-up
     the knob's own default
 
@@ -52,12 +52,10 @@ class Knob(Generic[T]):
 
     def value(self) -> T:
         """Return the value in force here: scope, then process, then environment, then default."""
-        name = self.name
-        scoped = _scoped.get()
-        if name in scoped:
-            return scoped[name]
-        if name in _process:
-            return _process[name]
+        for values in (_scoped.get(), _process):
+            if self.name in values:
+                found: T = values[self.name]
+                return found
         text = os.environ.get(self.env)
         if text:
             return self.parse(text, f"the environment variable {self.env}")
@@ -189,22 +187,23 @@ def knob(name: str) -> Knob[Any]:
     return KNOBS[name]
 
 
-def get(name: str) -> Any:
+def value(name: str) -> Any:
     """Return the value in force of the knob called ``name``."""
     return knob(name).value()
 
 
-def set_default(name: str, value: object) -> None:
-    """Set a knob for the whole process; None restores the environment variable or default.
+def set(**values: object) -> None:
+    """Set knobs for the whole process; None restores the environment variable or default.
 
     Raises ArgumentError for an unknown name or a value out of range; then nothing changes.
     """
-    converted = _convert_all({name: value})[name]
+    converted = _convert_all(values)
     with _lock:
-        if value is None:
-            _process.pop(name, None)
-        else:
-            _process[name] = converted
+        for name, given in values.items():
+            if given is None:
+                _process.pop(name, None)
+            else:
+                _process[name] = converted[name]
         _changed(generation=1)
 
 

@@ -22,12 +22,9 @@ os.environ["LOOPSTACK_STORE"] = str(Path(_STORE.name) / "records.db")
 from harness.golden import Golden  # noqa: E402
 
 _SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
-settings.register_profile(
-    "fast", max_examples=30, deadline=None, derandomize=True, suppress_health_check=_SLOW_IS_FINE
-)
-settings.register_profile(
-    "thorough", max_examples=1000, deadline=None, suppress_health_check=_SLOW_IS_FINE
-)
+_COMMON = settings(deadline=None, database=None, suppress_health_check=_SLOW_IS_FINE)
+settings.register_profile("fast", _COMMON, max_examples=30, derandomize=True)
+settings.register_profile("thorough", _COMMON, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 

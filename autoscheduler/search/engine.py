@@ -11,16 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from loopstack.errors import CandidateFault, InternalError
-from loopstack.measure import Measured, Outcome, Timing, Worker
-from loopstack.records import Progress, SearchResult, SearchTask, Trial
-from loopstack.schedule.hardware import Hardware
-
 from autoscheduler.search.budget import Budget, Meter
 from autoscheduler.search.finals import FINALISTS, decide
 from autoscheduler.search.proposer import Proposal, Proposer
 from autoscheduler.space.mask import Candidate, Mask
 from autoscheduler.space.templates import ProgramSpace
+from loopstack.errors import CandidateFault, InternalError
+from loopstack.measure import Measured, Outcome, Timing, Worker
+from loopstack.records import Progress, SearchResult, SearchTask, Trial
+from loopstack.schedule.hardware import Hardware
 
 PATIENCE = 2_000
 """Proposals in a row that lead to no new candidate before the space counts as exhausted."""

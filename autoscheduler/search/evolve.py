@@ -57,11 +57,11 @@ class EvolveProposer:
         if not parent.slots or self._rng.random() < EDIT_SHARE:
             return edited(self._space, parent.script, self._rng)
         slots = dict(parent.slots)
-        if self._rng.random() < CROSS_SHARE:
-            slots = cross(self._space.slots, slots, self._parent().slots, self._rng)
+        other = self._parent().slots
+        if other and self._rng.random() < CROSS_SHARE:
+            slots = cross(self._space.slots, slots, other, self._rng)
         slots = mutate(self._space.slots, slots, self._rng)
-        script = self._space.script(slots)
-        return None if script is None else Proposal(script, slots)
+        return Proposal(self._space.script(slots), slots)
 
     def _parent(self) -> Proposal:
         """Draw by rank: the best are drawn most."""

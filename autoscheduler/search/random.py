@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 
-from loopstack.schedule.script import Schedule, build
-
 from autoscheduler.search.proposer import Proposal
 from autoscheduler.space.edits import edit_script
 from autoscheduler.space.slots import draw
 from autoscheduler.space.templates import ProgramSpace
+from loopstack.schedule.script import Schedule, build
 
 EDIT_SHARE = 0.15
 
@@ -24,8 +23,7 @@ class RandomProposer:
         if self._rng.random() < EDIT_SHARE:
             return edited(self._space, self._start.script, self._rng)
         slots = draw(self._space.slots, self._rng)
-        script = self._space.script(slots)
-        return None if script is None else Proposal(script, slots)
+        return Proposal(self._space.script(slots), slots)
 
     def report(self, proposal: Proposal, median_ns: float | None) -> None:
         """Random search learns nothing."""
@@ -37,7 +35,7 @@ def edited(space: ProgramSpace, script: str, rng: random.Random) -> Proposal | N
 
     for _ in range(rng.choice((1, 1, 2, 3))):
         try:
-            tree = build(space.program, Schedule.parse(script))
+            tree = build(Schedule.parse(script), space.program)
         except (LoopStackError, KeyError, ValueError):
             return None
         script = edit_script(script, tree, rng)

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from loopstack.measure import Comparison, Measured, Worker
-from loopstack.records import SearchResult, SearchTask, Trial
-
 from autoscheduler.search.engine import search
 from autoscheduler.search.evolve import EvolveProposer
 from autoscheduler.search.random import RandomProposer
+from loopstack.measure import Comparison, Measured, Worker
+from loopstack.records import SearchResult, SearchTask, Trial
 
 
 def default(task: SearchTask) -> SearchResult:

@@ -13,14 +13,13 @@ result indices (``batch``) run outside. Only the innermost reduction index is bl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from loopstack.schedule.access_shape import AccessShape, StatementShape
-from loopstack.schedule.hardware import Hardware
+from functools import cached_property
 
 from autoscheduler.space.slots import Choice, Slot
+from loopstack.schedule.access_shape import AccessShape, StatementShape
+from loopstack.schedule.hardware import Hardware
 
 BLOCKS = (None, 16, 24, 32, 48, 64, 96, 120, 128, 192, 240, 256, 384, 512, 768, 1024)
 ROWS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14)
@@ -36,6 +35,10 @@ ORDERS = (
     "nc mc nr mr kc",
     "mc nc mr nr kc",
 )
+PACK_LEVELS = ("no", "root", "kc", "mc", "nc")
+INSIDE = frozenset({"ki", "mv", "nv"})
+PANELS = ("as read", "as stored")
+"""Layout of a packed panel: in the order of the loops that read it, or contiguous where it was."""
 PARALLEL = ("none", "batch", "mc", "nc", "mr", "nr")
 
 
@@ -56,6 +59,7 @@ class Contraction:
         return self.hardware.lanes(self.shape.item_bytes)
 
     # ---- the questions ----------------------------------------------------------------------
+    @cached_property
     def slots(self) -> list[Slot]:
         """Return the slots of this statement."""
         extents, registers = self.shape.extents, self.hardware.vector_registers
@@ -72,7 +76,9 @@ class Contraction:
             self._slot("nc", _below(BLOCKS, widest)),
             self._slot("order", ORDERS, ordered=False),
             self._slot("reduction", self._reduction_orders(), ordered=False),
-            *(self._slot(f"pack {array}", levels, ordered=False) for array, levels in self._packs()),
+            *(self._slot(f"pack {array}", PACK_LEVELS, ordered=False) for array in self._packs()),
+            self._slot("panel", PANELS, ordered=False),
+            self._slot("prefetch", ("none", "result"), ordered=False),
             self._slot("parallel", PARALLEL if self.threads > 1 else ("none",), ordered=False),
         ]
 
@@ -103,17 +109,16 @@ class Contraction:
         rotated = [[j for j in indices if j != i] + [i] for i in reversed(indices)]
         return tuple(" ".join(order) for order in rotated)
 
-    def _packs(self) -> list[tuple[str, tuple[str, ...]]]:
+    def _packs(self) -> list[str]:
         """Operands read once in the expression may be packed at a cache block."""
         names = [read.array for read in self.shape.reads]
-        return [(n, ("no", "kc", "mc", "nc")) for n in dict.fromkeys(names) if names.count(n) == 1]
+        return [name for name in dict.fromkeys(names) if names.count(name) == 1]
 
     # ---- the script -------------------------------------------------------------------------
-    def lines(self, chosen: Mapping[str, Choice]) -> list[str] | None:
-        """Return the commands of an assignment, or None when its answers exclude each other."""
-        answers = {slot.name.split(": ", 1)[1]: chosen[slot.name] for slot in self.slots()}
-        plan = Plan.of(self, answers)
-        return plan.lines() if plan is not None else None
+    def lines(self, chosen: Mapping[str, Choice]) -> list[str]:
+        """Return the commands of an assignment."""
+        answers = {slot.name.split(": ", 1)[1]: chosen[slot.name] for slot in self.slots}
+        return Plan.of(self, answers).lines()
 
 
 def _below(blocks: Sequence[int | None], extent: int) -> tuple[int | None, ...]:
@@ -122,40 +127,30 @@ def _below(blocks: Sequence[int | None], extent: int) -> tuple[int | None, ...]:
 
 @dataclass(frozen=True)
 class Plan:
-    """A contraction with every question answered."""
+    """A contraction with every question answered. Answers that others exclude are overruled."""
 
     c: Contraction
     answers: Mapping[str, Choice]
     columns: str
     rows: str | None
-    width: int
-    """Elements of a register block's row."""
+    vectors: int
+    mr: int
 
     @staticmethod
-    def of(c: Contraction, answers: Mapping[str, Choice]) -> Plan | None:
-        """Return a plan whose register block fits, or None."""
+    def of(c: Contraction, answers: Mapping[str, Choice]) -> Plan:
+        """Return a plan whose register block fits the registers."""
         columns, rows, vectors = answers["columns"], answers["rows"], answers["vectors"]
         if rows == columns:
-            others = [i for i in c.row_choices() if i != columns]
-            rows = others[0] if others else None
-        height = answers["mr"] if rows else 1
-        if height * vectors + vectors + 1 > c.hardware.vector_registers:
-            return None
-        plan = Plan(c, answers, columns, rows, vectors * c.lanes)
-        return plan if plan.is_consistent() else None
-
-    def is_consistent(self) -> bool:
-        """A pack needs the block it is made at; a block is wider than what is inside it."""
-        blocks = self.blocks()
-        for slot, level in self.answers.items():
-            if slot.startswith("pack ") and level != "no" and level not in blocks:
-                return False
-        too_small = (blocks.get("nc", math.inf) < self.width, blocks.get("mc", math.inf) < self.mr)
-        return not any(too_small) and self.answers["parallel"] in self.parallel_choices()
+            rows = next((i for i in c.row_choices() if i != columns), None)
+        vectors = min(vectors, max(1, -(-c.shape.extents[columns] // c.lanes)))
+        fitting = (c.hardware.vector_registers - 1 - vectors) // vectors
+        most = min(fitting, c.shape.extents[rows]) if rows else 1
+        return Plan(c, answers, columns, rows, vectors, max(1, min(answers["mr"], most)))
 
     @property
-    def mr(self) -> int:
-        return min(self.answers["mr"], self.extent(self.rows)) if self.rows else 1
+    def width(self) -> int:
+        """Elements of a register block's row."""
+        return self.vectors * self.c.lanes
 
     def extent(self, index: str | None) -> int:
         return self.c.shape.extents[index] if index else 1
@@ -168,36 +163,45 @@ class Plan:
     def batch(self) -> list[str]:
         return [i for i in self.c.shape.outputs if i not in (self.columns, self.rows)]
 
+    @cached_property
     def blocks(self) -> dict[str, int]:
-        """Return the cache blocks that really cut something."""
-        wanted = {"kc": self.reductions[-1], "mc": self.rows, "nc": self.columns}
+        """The cache blocks that cut their index and hold more than one register block."""
+        cut = {"kc": (self.reductions[-1], 1), "mc": (self.rows, self.mr)}
+        cut["nc"] = (self.columns, self.width)
         return {
             level: self.answers[level]
-            for level, index in wanted.items()
-            if self.answers[level] is not None and self.answers[level] < self.extent(index)
+            for level, (index, least) in cut.items()
+            if self.answers[level] is not None and least < self.answers[level] < self.extent(index)
         }
 
-    def parallel_choices(self) -> set[str]:
-        blocked = set(self.blocks()) & {"mc", "nc"}
-        return {"none", *blocked} | ({"batch"} if self.batch else set()) | {"mr", "nr"}
+    def pack_level(self, array: str) -> str | None:
+        """Return the block at which an operand is packed, or None."""
+        level = self.answers.get(f"pack {array}", "no")
+        return level if level in self.blocks or level == "root" else None
+
+    def parallel(self, held: Mapping[str, str | None]) -> str | None:
+        """Return the loop to run in parallel, or None."""
+        choice = self.answers["parallel"]
+        if choice == "batch":
+            return self.batch[0] if self.batch else None
+        return held.get(choice)
 
     # ---- printing ---------------------------------------------------------------------------
     def lines(self) -> list[str]:
-        blocks, name, lines = self.blocks(), self.c.name, list[str]()
+        name, lines = self.c.name, list[str]()
         inner_k = self._cache_split(lines, "kc", self.reductions[-1], "ki")
         inner_m = self._cache_split(lines, "mc", self.rows, "m1")
         inner_n = self._cache_split(lines, "nc", self.columns, "n1")
         nr, nv = self._register_split(lines, inner_n, self.width, "nr", "nv tail=mask")
         mr, mv = self._register_split(lines, inner_m, self.mr, "mr", "mv tail=peel")
-        held = {"nr": nr, "mr": mr, **{level: level for level in blocks}}
+        held = {"nr": nr, "mr": mr, **{level: level for level in self.blocks}}
         outer = [held.get(level) for level in self.answers["order"].split()]
         wanted = [*self.batch, *outer, *self.reductions[:-1], inner_k, mv, nv]
         order = [loop for loop in wanted if loop]
-        parallel = self.batch[0] if self.answers["parallel"] == "batch" else held.get(
-            self.answers["parallel"]
-        )
+        parallel = self.parallel(held)
         lines.append(f"reorder {name} {' '.join(order)}")
         lines += self._pack_lines(order, parallel)
+        lines += self._prefetch_lines([loop for loop in order if loop in (mr, nr)])
         lines += self._leaf_lines(inner_k, mv, nv)
         return lines + ([f"parallelize {name}.{parallel}"] if parallel else [])
 
@@ -205,9 +209,9 @@ class Plan:
         self, lines: list[str], level: str, index: str | None, inner: str
     ) -> str | None:
         """Cut an index when its block is to be; return the name of what runs inside."""
-        if index is None or level not in self.blocks():
+        if index is None or level not in self.blocks:
             return index
-        lines.append(f"split {self.c.name}.{index} {self.blocks()[level]} -> {level}, {inner}")
+        lines.append(f"split {self.c.name}.{index} {self.blocks[level]} -> {level}, {inner}")
         return inner
 
     def _register_split(
@@ -226,21 +230,32 @@ class Plan:
     def loop_extent(self, loop: str) -> int:
         """Return the extent of an index, or of the inside of a cache block."""
         level = {"ki": "kc", "m1": "mc", "n1": "nc"}.get(loop)
-        return self.blocks()[level] if level in self.blocks() else self.extent(loop)
+        return self.blocks[level] if level in self.blocks else self.extent(loop)
 
     def _pack_lines(self, order: Sequence[str], parallel: str | None) -> list[str]:
         lines: list[str] = []
         for read in self.c.shape.reads:
-            level = self.answers.get(f"pack {read.array}", "no")
-            if level == "no":
+            level = self.pack_level(read.array)
+            if level is None:
                 continue
-            below = order[order.index(level) + 1 :]
-            panel = [loop for loop in below if read.stride(self.index_of(loop))]
+            below = order[order.index(level) + 1 :] if level != "root" else order
+            panel = self._panel(read, below)
             buffer = f"{read.array}_{self.c.name}"
-            where = f"{self.c.name}.{level} as {buffer}[{', '.join(panel)}]"
-            lines.append(f"pack {read.array} at {where} pad=0 align=64")
+            where = "root" if level == "root" else f"{self.c.name}.{level}"
+            box = ", ".join(panel)
+            lines.append(f"pack {read.array} at {where} as {buffer}[{box}] pad=0 align=64")
             lines += self._fill_lines(buffer, panel, read, shared=parallel in below)
         return lines
+
+    def _panel(self, read: AccessShape, below: Sequence[str]) -> list[str]:
+        """Return the loops below a pack that move in the operand, in the panel's order."""
+        panel = [loop for loop in below if read.stride(self.index_of(loop))]
+        if self.answers["panel"] == "as stored":
+            panel.sort(key=lambda loop: loop in INSIDE and self._unit(read, loop))
+        return panel
+
+    def _unit(self, read: AccessShape, loop: str) -> bool:
+        return read.stride(self.index_of(loop)) == 1
 
     def index_of(self, loop: str) -> str:
         """Return the program index a loop of this plan is a part of."""
@@ -258,6 +273,12 @@ class Plan:
         if shared and len(panel) > 1 and panel[0] not in contiguous[-1:]:
             lines.append(f"parallelize {buffer}.{panel[0]}")
         return lines
+
+    def _prefetch_lines(self, blocks: Sequence[str]) -> list[str]:
+        """Fetch the result's lines of the next register block while this one is computed."""
+        if self.answers["prefetch"] == "none" or not blocks:
+            return []
+        return [f"prefetch {self.c.shape.write.array} at {self.c.name}.{blocks[-1]} write"]
 
     def _leaf_lines(self, k: str | None, mv: str | None, nv: str | None) -> list[str]:
         name, unroll = self.c.name, self.answers["unroll"]

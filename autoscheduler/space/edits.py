@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 
 from loopstack.ir.loop_tree import Loop, Tree
 
+Edit = Callable[[str, Tree, random.Random], list[str]]
 FACTORS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
 NUMBER = re.compile(r"(?<= )\d+(?= ->)")
 
@@ -44,7 +46,7 @@ def _add(lines: list[str], tree: Tree, rng: random.Random) -> list[str]:
     if not loops:
         return lines
     name = rng.choice(loops)
-    verbs = {
+    verbs: dict[str, Edit] = {
         "split": _split,
         "swap": _swap,
         "vectorize": _annotate("vectorize"),
@@ -74,7 +76,7 @@ def _swap(name: str, tree: Tree, rng: random.Random) -> list[str]:
     return [f"reorder {statement} {inner} {loop}"]
 
 
-def _annotate(verb: str):  # type: ignore[no-untyped-def]
+def _annotate(verb: str) -> Edit:
     def line(name: str, tree: Tree, rng: random.Random) -> list[str]:
         return [f"{verb} {name}"]
 

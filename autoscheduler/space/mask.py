@@ -17,6 +17,8 @@ from loopstack.poly import legality
 from loopstack.schedule.script import Schedule, build
 
 LOOP = re.compile(r"^\s*for\s+(\S+)\s*=", re.MULTILINE)
+SUM = re.compile(r"-?(?:\d+\*)?[\w.]+(?: [+-] (?:\d+\*)?[\w.]+)+")
+TERM = re.compile(r"([+-] |-|)((?:\d+\*)?[\w.]+)")
 WORD = re.compile(r"[A-Za-z_][\w.]*")
 
 
@@ -60,18 +62,25 @@ class Mask:
 
     def _lower(self, script: str) -> Candidate | None:
         try:
-            tree = build(self.program, Schedule.parse(script))
+            tree = build(Schedule.parse(script), self.program)
             if legality.check(tree) is not None:
                 return None
             nest = lower(tree, self.isa, dict(self.strides), self.threads)
-        except (LoopStackError, KeyError, ValueError):
+        except (LoopStackError, AssertionError, KeyError, ValueError):
             return None
         return Candidate(script, nest)
 
 
 def without_loop_names(nest: str) -> str:
-    """Number the loops of a nest text in order of appearance."""
+    """Number the loops of a nest text in order of appearance, and sort the terms of its sums."""
     names: dict[str, str] = {}
     for match in LOOP.finditer(nest):
         names.setdefault(match[1], f"L{len(names)}")
-    return WORD.sub(lambda word: names.get(word[0], word[0]), nest)
+    renamed = WORD.sub(lambda word: names.get(word[0], word[0]), nest)
+    return SUM.sub(_sorted_terms, renamed)
+
+
+def _sorted_terms(match: re.Match[str]) -> str:
+    """Terms are sorted by name in a nest text, so their order follows the names we replaced."""
+    signed = ("-" + term if "-" in sign else "+" + term for sign, term in TERM.findall(match[0]))
+    return " ".join(sorted(signed))

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from loopstack.schedule.access_shape import StatementShape
-from loopstack.schedule.hardware import Hardware
+from functools import cached_property
 
 from autoscheduler.space.slots import Choice, Slot
+from loopstack.schedule.access_shape import StatementShape
+from loopstack.schedule.hardware import Hardware
 
 STRIPS = (None, 1, 2, 4, 8)
 JAMS = (1, 2, 3, 4, 6, 8)
@@ -38,6 +38,7 @@ class Nest:
     def own(self) -> list[str]:
         return [i for i in self.shape.statement.indices if i not in self.shared]
 
+    @cached_property
     def slots(self) -> list[Slot]:
         """Return the slots of this statement."""
         parallel = ["none", *self.shape.outputs] if self.threads > 1 else ["none"]
@@ -68,14 +69,11 @@ class Nest:
     def _outermost_result(self) -> str:
         return next((i for i in self.shape.outputs if i != self._best_vector()), "none")
 
-    def lines(self, chosen: Mapping[str, Choice]) -> list[str] | None:
-        """Return the commands of an assignment, or None when its answers exclude each other."""
-        ask = {slot.name.split(": ", 1)[1]: chosen[slot.name] for slot in self.slots()}
+    def lines(self, chosen: Mapping[str, Choice]) -> list[str]:
+        """Return the commands of an assignment. Answers that others exclude are overruled."""
+        ask = {slot.name.split(": ", 1)[1]: chosen[slot.name] for slot in self.slots}
         vector, jam = ask["vector"], ask["jam"]
-        if jam == vector != "none" or (jam == "none") != (ask["by"] == 1):
-            return None
-        if vector == ask["parallel"] != "none":
-            return None
+        jam = "none" if jam == vector or ask["by"] == 1 else jam
         parts = {index: [index] for index in self.own}
         lines = self._strip(parts, vector, ask["strip"]) + self._jam(parts, jam, ask["by"])
         order = self._order(parts, vector, ask["outer"], ask["fold"])
@@ -83,7 +81,8 @@ class Nest:
         if len(parts.get(jam, ())) > 1:
             lines.append(f"unroll_and_jam {self.name}.{parts[jam][1]}")
         lines += [f"vectorize {self.name}.{parts[vector][-1]}"] if vector != "none" else []
-        parallel = parts.get(ask["parallel"], [ask["parallel"]])[0]
+        wanted = ask["parallel"] if ask["parallel"] != vector else "none"
+        parallel = parts.get(wanted, [wanted])[0]
         return lines + ([f"parallelize {self.name}.{parallel}"] if parallel != "none" else [])
 
     def _order(
@@ -97,9 +96,7 @@ class Nest:
         tails = [parts[i][1] for i in indices if i != vector and len(parts[i]) > 1]
         return [*heads, *tails, *([parts[vector][-1]] if vector != "none" else [])]
 
-    def _strip(
-        self, parts: dict[str, list[str]], vector: str, registers: int | None
-    ) -> list[str]:
+    def _strip(self, parts: dict[str, list[str]], vector: str, registers: int | None) -> list[str]:
         """Cut the vector index into strips of some native registers; return the commands."""
         width = (registers or 0) * self.hardware.lanes(self.shape.item_bytes)
         if vector == "none" or not 0 < width < self.shape.extents[vector]:

@@ -38,9 +38,7 @@ def defaults(slots: Sequence[Slot]) -> Assignment:
     return {slot.name: slot.first() for slot in slots}
 
 
-def mutate(
-    slots: Sequence[Slot], parent: Mapping[str, Choice], rng: random.Random
-) -> Assignment:
+def mutate(slots: Sequence[Slot], parent: Mapping[str, Choice], rng: random.Random) -> Assignment:
     """Change one slot, sometimes two or three; ordered slots mostly step to a neighbour."""
     child = complete(slots, parent)
     open_slots = [slot for slot in slots if len(slot.choices) > 1]
@@ -74,6 +72,8 @@ def cross(
 def complete(slots: Sequence[Slot], known: Mapping[str, Choice]) -> Assignment:
     """Return an answer for every slot: the known one where it is still a choice."""
     return {
-        slot.name: known[slot.name] if known.get(slot.name) in slot.choices else slot.first()
+        slot.name: known[slot.name]
+        if slot.name in known and known[slot.name] in slot.choices
+        else slot.first()
         for slot in slots
     }

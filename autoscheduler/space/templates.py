@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from autoscheduler.space.contraction import Contraction
+from autoscheduler.space.nests import Nest
+from autoscheduler.space.slots import Choice, Slot
 from loopstack.ir.program import Program
 from loopstack.schedule.access_shape import StatementShape, statement_shape
 from loopstack.schedule.fusion import Fused, fusion_script
 from loopstack.schedule.hardware import Hardware
-
-from autoscheduler.space.contraction import Contraction
-from autoscheduler.space.nests import Nest
-from autoscheduler.space.slots import Choice, Slot
 
 Template = Contraction | Nest
 FUSE = "fuse"
@@ -59,26 +58,23 @@ class ProgramSpace:
     @cached_property
     def slots(self) -> list[Slot]:
         """All slots; those of an unused template are drawn, too, and ignored."""
-        merged = {slot.name: slot for t in (*self.apart, *self.together) for slot in t.slots()}
+        merged = {slot.name: slot for t in (*self.apart, *self.together) for slot in t.slots}
         ways = ("yes", "no") if self.together else ("no",)
         return [Slot(FUSE, ways, ordered=False), *merged.values()]
 
-    def script(self, chosen: Mapping[str, Choice]) -> str | None:
-        """Print an assignment; None when its answers exclude each other."""
+    def script(self, chosen: Mapping[str, Choice]) -> str:
+        """Print an assignment."""
         fuse = chosen[FUSE] == "yes"
         lines = [HEADER, *(self.fused.lines if fuse else [])]
         for template in self.together if fuse else self.apart:
-            own = template.lines(self._fitting(template, chosen))
-            if own is None:
-                return None
-            lines += own
+            lines += template.lines(self._fitting(template, chosen))
         return "\n".join(lines) + "\n"
 
     def _fitting(self, template: Template, chosen: Mapping[str, Choice]) -> dict[str, Choice]:
         """Answers that this template's slots know: a fused nest has fewer loops to choose from."""
         return {
             slot.name: chosen[slot.name] if chosen[slot.name] in slot.choices else slot.first()
-            for slot in template.slots()
+            for slot in template.slots
         }
 
     def _template(self, shape: StatementShape) -> Template:

@@ -22,7 +22,8 @@ SUITES = Path(__file__).resolve().parents[1] / "suites"
 def load_suite(name: str) -> ModuleType:
     """Import a suite by path."""
     spec = importlib.util.spec_from_file_location(f"suite_{name}", SUITES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from bench.harness.child import load_suite
 from loopstack.errors import LoopStackError
 from loopstack.measure import SamplingPolicy, sample
 from loopstack.measure.timer import format_ns, wall_clock
 from loopstack.measure.worker import prefer_steady_scheduling
-
-from bench.harness.child import load_suite
 
 Fact = dict[str, Any]
 POLICY = SamplingPolicy(sample_ns=5_000_000.0, total_ns=300_000_000.0)
@@ -49,12 +48,14 @@ def generation_time(matmul: Any, quick: bool) -> Iterator[Fact]:
     for size in range(200, 220 if quick else 250):
         kernel = matmul.specialize(m=size, n=size, k=size, threads=1)
         start = perf_counter_ns()
-        kernel.with_schedule(kernel.specialization.default_schedule()).compiled
+        _ = kernel.with_schedule(kernel.specialization.default_schedule()).compiled
         whole.append(perf_counter_ns() - start)
         start = perf_counter_ns()
         generate(kernel.nest, kernel.isa)
         code.append(perf_counter_ns() - start)
-    yield _fact("code generation", statistics.median(code), format_ns(statistics.median(code)), code)
+    yield _fact(
+        "code generation", statistics.median(code), format_ns(statistics.median(code)), code
+    )
     median = statistics.median(whole)
     yield _fact("schedule to callable", median, format_ns(median), whole)
 
@@ -78,9 +79,8 @@ def import_time(matmul: Any, quick: bool) -> Iterator[Fact]:
 
     def least(statement: str) -> float:
         code = f"from time import perf_counter_ns as t; s = t(); {statement}; print(t() - s)"
-        runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-                for _ in range(3 if quick else 10)]  # fmt: skip
-        return float(min(int(run.stdout) for run in runs))
+        command = [sys.executable, "-c", code]
+        return float(min(int(subprocess.check_output(command)) for _ in range(3 if quick else 10)))
 
     both, numpy = least("import numpy, loopstack"), least("import numpy")
     text = f"{format_ns(both - numpy)} over import numpy ({format_ns(numpy)})"
@@ -92,7 +92,9 @@ def search_rate(matmul: Any, quick: bool) -> Iterator[Fact]:
     budget = "3s" if quick else "10s"
     found = matmul.search(m=128, n=128, k=128, budget=budget, threads=1, strategy="evolve")
     faults = sum(trial.fault is not None for trial in found.history)
-    text = f"{found.rate:.0f} candidates/s ({found.trials} in {found.seconds:.1f} s, {faults} failed)"
+    text = (
+        f"{found.rate:.0f} candidates/s ({found.trials} in {found.seconds:.1f} s, {faults} failed)"
+    )
     yield _fact("search rate", found.rate, text, [found.rate])
 
 

@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from bench.harness.rows import Result
 from loopstack.measure import Comparison
 from loopstack.measure.timer import format_ns
-
-from bench.harness.rows import Result
 
 OURS = ("searched", "default", "constant")
 PEERS = ("numpy", "onnxruntime")
@@ -42,7 +41,8 @@ def table_lines(results: Sequence[Result]) -> list[str]:
     lines = []
     for result in results:
         times = "  ".join(
-            f"{name} {format_ns(t.median_ns)} ({t.gflops:.0f})" for name, t in result.timings.items()
+            f"{name} {format_ns(t.median_ns)} ({t.gflops:.0f})"
+            for name, t in result.timings.items()
         )
         ratios = "  ".join(f"{ours}/{peer} {c}" for ours, peer, c in pairs(result))
         kind = "constant operand" if result.constant else ""

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from bench.baselines import numpy_, onnxruntime_
+from bench.harness.contest import contest
 from loopstack.measure import Timing
 from loopstack.measure.inputs import NUMPY_DTYPE, default_inputs, extents
 from loopstack.measure.work import flop_count
-
-from bench.baselines import numpy_, onnxruntime_
-from bench.harness.contest import contest
 
 Call = Callable[[], object]
 ROUNDS, QUICK_ROUNDS = 15, 7

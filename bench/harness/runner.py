@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loopstack.errors import ArgumentError
-from loopstack.records.record import provenance
-
 from bench.baselines.numpy_ import environment
 from bench.harness import report
 from bench.harness.child import suite_names
 from bench.harness.rows import Result
+from loopstack.errors import ArgumentError
+from loopstack.records.record import provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -96,7 +95,8 @@ def _ask(module: str, told: dict[str, Any], env: dict[str, str]) -> Iterator[dic
         env={**env, "PYTHONPATH": ":".join(path)},
         text=True,
     )
-    assert child.stdin is not None and child.stdout is not None
+    assert child.stdin is not None
+    assert child.stdout is not None
     json.dump(told, child.stdin)
     child.stdin.close()
     for line in child.stdout:

@@ -6,6 +6,7 @@
 
 #include "bindings/bindings.hpp"
 #include "bindings/loaded_code.hpp"
+#include "runtime/cpu_count.hpp"
 #include "runtime/exec_memory.hpp"
 #include "runtime/overlap.hpp"
 #include "runtime/team.hpp"
@@ -20,8 +21,8 @@ using runtime::Restore;
 using runtime::TimingPlan;
 
 using Addresses = std::vector<std::uintptr_t>;
-using MemoryRow = std::tuple<std::intptr_t, std::vector<std::int64_t>, std::vector<std::int64_t>,
-                             std::int64_t>;
+using MemoryRow =
+    std::tuple<std::intptr_t, std::vector<std::int64_t>, std::vector<std::int64_t>, std::int64_t>;
 using RestoreRow = std::tuple<std::uintptr_t, std::uintptr_t, std::size_t>;
 
 void* pointer_from(std::uintptr_t address) { return reinterpret_cast<void*>(address); }
@@ -100,6 +101,8 @@ void bind_memory(py::module_& module) {
 void bind_threads(py::module_& module) {
   module.def("available_cpus", &runtime::available_cpus,
              "CPUs this process may use: affinity mask, capped by the cgroup's quota.");
+  module.def("cpus_in_cgroup_quota", &runtime::cpus_in_cgroup_quota, py::arg("groups_file"),
+             py::arg("mount"), "The quota's CPUs, rounded up; 0 without a quota.");
   module.def("set_threads", &runtime::set_thread_limit, py::arg("limit"),
              "Bound the threads of every call; 0 restores the default.");
   module.def("team_info", &team_info, "limit, workers alive, and CPUs available.");

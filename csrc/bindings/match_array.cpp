@@ -1,3 +1,4 @@
+#include "bindings/aligned_memory.hpp"
 #include "bindings/match.hpp"
 
 namespace loopnest::python {
@@ -44,7 +45,9 @@ PyObject* allocate_array(const Argument& argument) {
   const int rank = static_cast<int>(argument.shape.size());
   if (rank > NPY_MAXDIMS) return nullptr;
   for (int d = 0; d < rank; ++d) shape[d] = argument.shape[d];
-  return PyArray_SimpleNew(rank, shape, type);
+  const bool align = argument.high_bytes - argument.low_bytes >= aligned_from_bytes;
+  const AlignedAllocation aligned(align);
+  return aligned.failed() ? nullptr : PyArray_SimpleNew(rank, shape, type);
 }
 
 }  // namespace loopnest::python

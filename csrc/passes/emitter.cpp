@@ -31,7 +31,13 @@ Reg Emitter::value(const Inst& inst, Type type) {
   return redirectable_ = result;
 }
 
+void Emitter::remember_base(const MemoryRange& range) {
+  if (range.base >= array_of_base_.size()) array_of_base_.resize(range.base + 16, -1);
+  array_of_base_[range.base] = range.array;
+}
+
 Reg Emitter::load(const Inst& inst, Type type, const MemoryRange& range) {
+  remember_base(range);
   if (Reg known = table_.find(inst, type, &range)) return known;
   Inst copy = inst;
   copy.dst = fresh(type);
@@ -40,8 +46,15 @@ Reg Emitter::load(const Inst& inst, Type type, const MemoryRange& range) {
   return redirectable_ = copy.dst;
 }
 
+void Emitter::effect_once(const Inst& inst) {
+  if (table_.find(inst, {}, nullptr)) return;
+  push(inst);
+  table_.insert(inst, {}, inst.addr.base);
+}
+
 // What is stored unmasked is what a load of the same bytes gives afterwards.
 void Emitter::store(const Inst& inst, const MemoryRange& range) {
+  remember_base(range);
   push(inst);
   table_.stored(range);
   if (inst.op != Op::store || inst.mask != 0) return;
@@ -61,6 +74,25 @@ void Emitter::assign(Reg dst, Reg value) {
   }
   redirectable_ = 0;
   table_.touch(dst);
+}
+
+void Emitter::jump_seen(Label label) {
+  if (label >= is_target_.size()) is_target_.resize(label + 16);
+  is_target_[label] = true;
+}
+
+void Emitter::bind(Label label) {
+  if (label < is_target_.size() && is_target_[label]) control({.op = Op::bind, .label = label});
+}
+
+void Emitter::jump(Label label) {
+  jump_seen(label);
+  control({.op = Op::jump, .label = label});
+}
+
+void Emitter::branch(Reg a, Cond cond, std::int64_t imm, Label label) {
+  jump_seen(label);
+  control({.op = Op::branch_if, .cond = cond, .a = a, .label = label, .imm = imm});
 }
 
 void Emitter::advance(Reg pointer, std::int64_t step) {

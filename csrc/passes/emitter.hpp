@@ -20,6 +20,7 @@ class Emitter {
   vir::Reg value(const vir::Inst& inst, vir::Type type);
   vir::Reg load(const vir::Inst& inst, vir::Type type, const MemoryRange& range);
   void store(const vir::Inst& inst, const MemoryRange& range);
+  void effect_once(const vir::Inst& inst);  // a prefetch: not repeated in one straight line
   vir::Reg general(vir::Op op, vir::Reg a, std::int64_t imm) {
     return value({.op = op, .a = a, .imm = imm}, kGeneral);
   }
@@ -38,11 +39,9 @@ class Emitter {
 
   // ---- control; each ends the straight line ----
   vir::Label label() { return function.fresh_label(); }
-  void bind(vir::Label label) { control({.op = vir::Op::bind, .label = label}); }
-  void jump(vir::Label label) { control({.op = vir::Op::jump, .label = label}); }
-  void branch(vir::Reg a, vir::Cond cond, std::int64_t imm, vir::Label label) {
-    control({.op = vir::Op::branch_if, .cond = cond, .a = a, .label = label, .imm = imm});
-  }
+  void bind(vir::Label label);  // nothing when no jump goes there
+  void jump(vir::Label label);
+  void branch(vir::Reg a, vir::Cond cond, std::int64_t imm, vir::Label label);
   void loop_begin(vir::Label label) { control({.op = vir::Op::loop_begin, .label = label}); }
   void loop_end() { control({.op = vir::Op::loop_end}); }
   void control(const vir::Inst& inst) {
@@ -54,12 +53,19 @@ class Emitter {
   // An instruction of the function's prologue (base pointers, captures).
   vir::Reg prologue(vir::Op op, std::int64_t imm);
   void note(std::string text) { function.notes.emplace_back(function.code.size(), std::move(text)); }
+  // By base register: the array that addresses with it lie in; -1 for other registers.
+  const std::vector<std::int32_t>& array_of_base() const { return array_of_base_; }
   std::size_t position() const { return function.code.size(); }
   void finish();  // ret, and the prologue goes to the front
 
  private:
+  void jump_seen(vir::Label label);
+  void remember_base(const MemoryRange& range);
+
   ValueTable table_;
+  std::vector<std::int32_t> array_of_base_;
   std::vector<vir::Inst> prologue_;
+  std::vector<bool> is_target_;  // by label
   vir::Reg redirectable_ = 0;  // result of the instruction just emitted by value() or load()
 };
 

@@ -52,21 +52,35 @@ class Scan {
  private:
   // ---- intervals ----
 
-  void build_intervals() {
+  // The loop around the instruction at hand, unpacked.
+  struct LoopContext {
     std::int32_t loop = -1;
-    std::size_t next_loop = 0;
+    std::uint32_t begin = 0;  // position; 0 also when in no loop: nothing starts before it
+    std::uint8_t depth = 0;
     float weight = 1;
-    for (std::uint32_t i = 0; i < in_.instructions(); ++i) {
+  };
+
+  LoopContext context_of(std::int32_t loop) const {
+    if (loop < 0) return {};
+    const int depth = std::min(in_.loops[loop].depth, deepest_weighted_loop);
+    LoopContext c{loop, 2 * in_.loops[loop].begin, static_cast<std::uint8_t>(depth), 1};
+    for (int d = 0; d < depth; ++d) c.weight *= 10;
+    return c;
+  }
+
+  void build_intervals() {
+    LoopContext context;
+    std::size_t next_loop = 0;
+    const Access* access = in_.accesses.data();
+    const auto count = static_cast<std::uint32_t>(in_.instructions());
+    for (std::uint32_t i = 0; i < count; ++i) {
       while (next_loop < in_.loops.size() && in_.loops[next_loop].begin == i) {
-        loop = static_cast<std::int32_t>(next_loop++);
-        weight = weight_at(loop);
+        context = context_of(static_cast<std::int32_t>(next_loop++));
       }
-      for (std::uint32_t k = in_.first_access[i]; k < in_.first_access[i + 1]; ++k) {
-        extend(in_.accesses[k], i, loop, weight);
-      }
-      while (loop >= 0 && in_.loops[loop].end == i) {
-        loop = in_.loops[loop].parent;
-        weight = weight_at(loop);
+      const Access* last = in_.accesses.data() + in_.first_access[i + 1];
+      for (; access != last; ++access) extend(*access, i, context);
+      while (context.loop >= 0 && in_.loops[context.loop].end == i) {
+        context = context_of(in_.loops[context.loop].parent);
       }
     }
     for (std::size_t r = 1; r < intervals_.size(); ++r) {
@@ -74,24 +88,18 @@ class Scan {
     }
   }
 
-  float weight_at(std::int32_t loop) const {
-    const int depth = loop < 0 ? 0 : std::min(in_.loops[loop].depth, deepest_weighted_loop);
-    float w = 1;
-    for (int d = 0; d < depth; ++d) w *= 10;
-    return w;
-  }
-
-  void extend(const Access& access, std::uint32_t i, std::int32_t loop, float weight) {
+  void extend(const Access& access, std::uint32_t i, const LoopContext& context) {
     Interval& v = intervals_[access.reg];
     const std::uint32_t at = 2 * i;
     if (v.start == unset) v.start = starts_early(access.role) ? at : at + 1;
     v.end = std::max(v.end, writes(access.role) ? at + 1 : at);
-    v.weight += weight;
-    if (loop >= 0) {
-      auto& depth = out_.depth[access.reg];
-      depth = std::max(depth, static_cast<std::uint8_t>(std::min(in_.loops[loop].depth, 255)));
-    }
-    if (!reads(access.role)) return;
+    v.weight += context.weight;
+    if (context.depth > out_.depth[access.reg]) out_.depth[access.reg] = context.depth;
+    if (context.begin > v.start && reads(access.role)) extend_to_loop_ends(v, context.loop);
+  }
+
+  // Read in a loop that it enters from above: alive to the end of the outermost such loop.
+  void extend_to_loop_ends(Interval& v, std::int32_t loop) const {
     for (; loop >= 0 && 2 * in_.loops[loop].begin > v.start; loop = in_.loops[loop].parent) {
       v.end = std::max(v.end, 2 * in_.loops[loop].end + 1);
     }
@@ -107,14 +115,34 @@ class Scan {
     std::fill(location_.begin(), location_.end(), in_memory);
     next_clobber_.assign(in_.clobbers.size(), 0);
     next_copy_ = 0;
-    for (std::uint32_t i = 0; i < in_.instructions(); ++i) visit(i);
+    const auto count = static_cast<std::uint32_t>(in_.instructions());
+    for (std::uint32_t i = 0; i < count; ++i) visit(i);
   }
 
+  // Most accesses are to registers that have their place already.
   void visit(std::uint32_t i) {
-    advance_clobbers(i);
     const std::uint32_t first = in_.first_access[i], last = in_.first_access[i + 1];
+    const Access* accesses = in_.accesses.data();
+    const std::uint8_t* location = location_.data();
+    std::uint8_t* assigned = out_.assigned.data();
+    bool all_placed = true;
+    for (std::uint32_t k = first; k < last; ++k) {
+      const std::uint8_t p = location[accesses[k].reg];
+      assigned[k] = p;
+      all_placed &= p != in_memory;
+    }
+    if (all_placed) {
+      expire(2 * i);
+      expire(2 * i + 1);
+    } else {
+      place_all(i, first, last);
+    }
+  }
+
+  void place_all(std::uint32_t i, std::uint32_t first, std::uint32_t last) {
+    advance_clobbers(i);
     RegisterSets until_read{}, until_written{};
-    int folded = choose_folded(first, last);
+    const int folded = choose_folded(first, last);
     for (std::uint32_t k = first; k < last; ++k) {
       if (!starts_early(in_.accesses[k].role)) continue;
       const bool held = in_.accesses[k].role != Role::use;

@@ -5,6 +5,7 @@
 // ways throw Recut; the expansion starts again with fuller vectors, then with scalars for it.
 #pragma once
 
+#include <deque>
 #include <vector>
 
 #include "nest/nest.hpp"
@@ -32,7 +33,8 @@ struct Block {
 
 class RegisterFile {
  public:
-  RegisterFile(const nest::Nest& nest);
+  explicit RegisterFile(const nest::Nest& nest)
+      : nest_(nest), block_of_(nest.arrays.size()) {}
 
   // The block of elements [start, start + live) held in `lanes` lanes; makes it when new.
   Block& vector(std::int32_t array, std::int64_t start, int lanes, std::int64_t live,
@@ -43,12 +45,9 @@ class RegisterFile {
   void reset(std::int32_t array);
 
  private:
-  struct ArrayState {
-    std::vector<std::int32_t> block_of;  // by element; -1: none
-  };
   const nest::Nest& nest_;
-  std::vector<ArrayState> arrays_;
-  std::vector<Block> blocks_;
+  std::vector<std::vector<Block*>> block_of_;  // by array and element
+  std::deque<Block> blocks_;
 };
 
 }  // namespace loopnest

@@ -9,8 +9,14 @@ using namespace nest;
 using VOp = vir::Op;
 using vir::Reg;
 
-void Scope::bind(Var var, const Linear& value, std::int64_t min, std::int64_t max) {
-  binding(var) = {true, value, min, max};
+void Scope::bind(Var var, const Linear& value) {
+  binding(var).bound = true;
+  binding(var).value = value;
+}
+
+void Scope::widen_range(Var var, std::int64_t min, std::int64_t max) {
+  binding(var).min = std::min(binding(var).min, min);
+  binding(var).max = std::max(binding(var).max, max);
 }
 
 Slot Scope::add_slot(Reg reg) {
@@ -64,12 +70,15 @@ Linear Scope::divide(const Linear& dividend, std::int64_t divisor) {
 }
 
 Slot Scope::atom_slot(const Linear& dividend, std::int64_t divisor) {
-  for (std::size_t s = 0; s < slots_.size(); ++s)
-    if (slots_[s].divisor == divisor && slots_[s].dividend == dividend) return static_cast<Slot>(s);
+  for (Slot s : atoms_) {
+    const SlotInfo& known = slots_[static_cast<std::size_t>(s)];
+    if (known.divisor == divisor && known.dividend == dividend) return s;
+  }
   Reg numerator = value(dividend);
   Slot slot = add_slot(emitter_->general(VOp::g_floordiv, numerator, divisor));
   slots_.back().divisor = divisor;
   slots_.back().dividend = dividend;
+  atoms_.push_back(slot);
   return slot;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "passes/ranges.hpp"
+#include "passes/tree_queries.hpp"
 
 namespace loopnest {
 
@@ -14,37 +15,6 @@ namespace {
 constexpr int kMostSplits = 4;            // of one loop; further tests go inside its body
 constexpr std::int64_t kMostCounts = 32;  // values of a partial count told apart
 constexpr std::int64_t kMostLanes = 64;   // longer vector loops run well with a dynamic extent
-
-bool indexes_registers(const Nest& nest, const std::vector<Node>& nodes, Var var);
-
-bool is_register_subscript(const Nest& nest, const Access& a, Var var) {
-  return nest.arrays[static_cast<std::size_t>(a.array)].space == Space::registers &&
-         depends_on(nest, a.subscript, var);
-}
-
-bool expr_indexes_registers(const Nest& nest, ExprId id, Var var) {
-  const Expr& e = nest.exprs[static_cast<std::size_t>(id)];
-  if ((e.op == Op::load || e.op == Op::reduce) && is_register_subscript(nest, e.access, var))
-    return true;
-  return std::any_of(std::begin(e.operands), std::end(e.operands), [&](ExprId operand) {
-    return operand >= 0 && expr_indexes_registers(nest, operand, var);
-  });
-}
-
-bool node_indexes_registers(const Nest& nest, const Node& n, Var var) {
-  if (const auto* loop = std::get_if<Loop>(&n.item)) return indexes_registers(nest, loop->body, var);
-  if (const auto* branch = std::get_if<Branch>(&n.item))
-    return indexes_registers(nest, branch->then, var) ||
-           indexes_registers(nest, branch->otherwise, var);
-  const auto* store = std::get_if<Store>(&n.item);
-  return store && (is_register_subscript(nest, store->target, var) ||
-                   expr_indexes_registers(nest, store->value, var));
-}
-
-bool indexes_registers(const Nest& nest, const std::vector<Node>& nodes, Var var) {
-  return std::any_of(nodes.begin(), nodes.end(),
-                     [&](const Node& n) { return node_indexes_registers(nest, n, var); });
-}
 
 class Separator {
  public:

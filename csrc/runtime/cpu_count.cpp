@@ -11,7 +11,7 @@
 #include <cerrno>
 #endif
 
-#include "runtime/team.hpp"
+#include "runtime/cpu_count.hpp"
 
 namespace loopnest::runtime {
 namespace {
@@ -69,9 +69,11 @@ int smallest_quota(const std::string& mount, std::string group, int (*read)(cons
   return found;
 }
 
-// Lines of /proc/self/cgroup: "0::/group" (v2) or "4:cpu,cpuacct:/group" (v1).
-int cpus_in_cgroup_quota() {
-  std::ifstream groups("/proc/self/cgroup");
+}  // namespace
+
+// Lines of the file: "0::/group" (v2) or "4:cpu,cpuacct:/group" (v1).
+int cpus_in_cgroup_quota(const std::string& groups_file, const std::string& mount) {
+  std::ifstream groups(groups_file);
   int found = 0;
   for (std::string line; std::getline(groups, line);) {
     const std::size_t first = line.find(':'), second = line.find(':', first + 1);
@@ -79,18 +81,16 @@ int cpus_in_cgroup_quota() {
     const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
     const std::string group = line.substr(second + 1);
     if (controllers == ",,")
-      found = smaller_quota(found, smallest_quota("/sys/fs/cgroup", group, quota_in_v2));
+      found = smaller_quota(found, smallest_quota(mount, group, quota_in_v2));
     else if (controllers.find(",cpu,") != std::string::npos)
-      found = smaller_quota(found, smallest_quota("/sys/fs/cgroup/cpu", group, quota_in_v1));
+      found = smaller_quota(found, smallest_quota(mount + "/cpu", group, quota_in_v1));
   }
   return found;
 }
 
-}  // namespace
-
 int available_cpus() {
-  const int allowed = cpus_in_affinity_mask();
-  return std::max(1, smaller_quota(allowed, cpus_in_cgroup_quota()));
+  const int quota = cpus_in_cgroup_quota("/proc/self/cgroup", "/sys/fs/cgroup");
+  return std::max(1, smaller_quota(cpus_in_affinity_mask(), quota));
 }
 
 }  // namespace loopnest::runtime

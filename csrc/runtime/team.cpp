@@ -10,6 +10,7 @@
 #include <system_error>
 #include <thread>
 
+#include "runtime/cpu_count.hpp"
 #include "runtime/float_mode.hpp"
 #include "runtime/spin.hpp"
 

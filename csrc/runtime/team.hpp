@@ -20,9 +20,6 @@
 
 namespace loopnest::runtime {
 
-// CPUs this process may use: the affinity mask, capped by the cgroup's CPU quota. At least 1.
-int available_cpus();
-
 // The most threads any call may use. 0 restores the default, available_cpus() at that moment.
 void set_thread_limit(int limit);
 int thread_limit();

@@ -63,21 +63,29 @@ class Emitter {
   void emit_with_operands(const MachineInst& inst, std::uint32_t access) {
     Operand operands[4];
     Spilled stores[4];
-    int store_count = 0;
+    int store_count = 0, memory_at = -1;
     for (int k = 0; k < inst.count; ++k) {
       const MachineOperand& o = inst.operands[k];
-      if (o.kind == Kind::mem || o.kind == Kind::imm || o.kind == Kind::label) continue;
-      if (is_physical(o.reg)) {
-        operands[k] = {.kind = o.kind, .number = physical_number(o.reg)};
-        continue;
+      Operand& to = operands[k];
+      to.kind = o.kind;
+      if (o.kind == Kind::mem) {
+        memory_at = k;
+      } else if (o.kind == Kind::imm) {
+        to.value = inst.imm;
+      } else if (o.kind == Kind::label) {
+        to.value = label_number(inst.imm);
+      } else if (is_physical(o.reg)) {
+        to.number = physical_number(o.reg);
+      } else if (const std::uint8_t p = a_.assigned[access++]; p == in_memory) {
+        to = home_of(o.reg);
+      } else {
+        to.number = p;
+        if (!a_.spilled[o.reg]) continue;
+        if (reads(o.role)) reload(o.reg, p);
+        if (o.role != Role::use) stores[store_count++] = {o.reg, p};
       }
-      const std::uint8_t p = a_.assigned[access++];
-      operands[k] = p == in_memory ? home_of(o.reg) : Operand{.kind = o.kind, .number = p};
-      if (p == in_memory || !a_.spilled[o.reg]) continue;
-      if (reads(o.role)) reload(o.reg, p);
-      if (o.role != Role::use) stores[store_count++] = {o.reg, p};
     }
-    fill_rest(inst, access, operands);
+    if (memory_at >= 0) set_memory(operands[memory_at].memory, inst.memory, access);
     const std::span<const Operand> used(operands, inst.count);
     if (inst.pseudo == Pseudo::copy) emit_copy(inst, used);
     else if (inst.pseudo == Pseudo::constant) emit_constant(inst, used[0]);
@@ -85,36 +93,30 @@ class Emitter {
     for (int s = 0; s < store_count; ++s) store(stores[s]);
   }
 
-  // The memory reference, immediate and label; advances `access` past base and index.
-  void fill_rest(const MachineInst& inst, std::uint32_t& access, Operand* operands) {
-    for (int k = 0; k < inst.count; ++k) {
-      const Kind kind = inst.operands[k].kind;
-      if (kind == Kind::imm) operands[k] = imm(inst.imm);
-      if (kind == Kind::label) operands[k] = label(label_number(inst.imm));
-      if (kind == Kind::mem) operands[k] = mem(memory_of(inst.memory, access));
-    }
-  }
-
-  Mem memory_of(const MachineMemory& m, std::uint32_t& access) {
-    Mem out{.scale = m.scale, .index_kind = m.index_kind, .broadcast = m.broadcast, .disp = m.disp};
+  // Advances `access` past the base and index.
+  void set_memory(Mem& out, const MachineMemory& m, std::uint32_t& access) {
+    out.disp = m.disp;
+    out.broadcast = m.broadcast;
     switch (m.where) {
-      case Base::reg: break;
       case Base::pool:
         out.rip_relative = true;
         out.label = pool_.label_of(m.pool, out_);
-        return out;
+        return;
       case Base::function:
         out.rip_relative = true;
         out.label = functions_[m.pool];
-        return out;
+        return;
       case Base::captures:
         out.base = rsp;
         out.disp += frame_.captures;
-        return out;
+        return;
+      case Base::reg: break;
     }
     out.base = address_register(m.base, access);
-    if (m.index != 0) out.index = static_cast<std::int8_t>(address_register(m.index, access));
-    return out;
+    if (m.index == 0) return;
+    out.scale = m.scale;
+    out.index_kind = m.index_kind;
+    out.index = static_cast<std::int8_t>(address_register(m.index, access));
   }
 
   std::uint8_t address_register(VReg r, std::uint32_t& access) {

@@ -101,10 +101,10 @@ Encodings encoding_of(const Form& form, bool evex_wanted) {
 
 bool admits(const Form& form, const Request& request, bool evex_wanted, Match* found) {
   if (form.count != request.operands.size()) return false;
-  const Encodings encoding = encoding_of(form, evex_wanted);
-  if (!(form.encodings & encoding) || !fits_masking(form, encoding, request)) return false;
   const Size size = size_of(form, request);
   if (!(form.sizes & size_bit(size))) return false;
+  const Encodings encoding = encoding_of(form, evex_wanted || size == Size::b512);
+  if (!(form.encodings & encoding) || !fits_masking(form, encoding, request)) return false;
   for (std::size_t i = 0; i < request.operands.size(); ++i)
     if (!fits(form, i, size, request)) return false;
   *found = {&form, size, encoding};

@@ -1,6 +1,7 @@
 #include "x86/fold.hpp"
 
 #include <array>
+#include <initializer_list>
 
 namespace loopnest::x86 {
 namespace {
@@ -12,30 +13,34 @@ using VOp = vir::Op;
 
 template <class F>
 void for_each_use(const Inst& i, F f) {
-  for (const Reg r : {i.a, i.b, i.c, i.mask, i.addr.base, i.addr.index}) {
-    if (r != 0) f(r);
-  }
+  if (i.a != 0) f(i.a);
+  if (i.b != 0) f(i.b);
+  if (i.c != 0) f(i.c);
+  if (i.mask != 0) f(i.mask);
+  if (i.addr.base != 0) f(i.addr.base);
+  if (i.addr.index != 0) f(i.addr.index);
 }
 
-bool has_effect(VOp op) {
-  switch (op) {
-    case VOp::bind: case VOp::jump: case VOp::branch_if: case VOp::loop_begin: case VOp::loop_end:
-    case VOp::capture: case VOp::parallel: case VOp::store: case VOp::store_strided:
-    case VOp::store_stream: case VOp::prefetch: case VOp::ret:
-      return true;
-    default:
-      return false;
-  }
-}
+enum Trait : std::uint8_t { effect = 1, ends_line = 2, writes_memory = 4, takes_memory = 8 };
 
-bool ends_straight_line(VOp op) {
-  return op == VOp::bind || op == VOp::jump || op == VOp::branch_if || op == VOp::loop_begin ||
-         op == VOp::loop_end || op == VOp::parallel || op == VOp::ret;
+// What folding asks about an operator; everything else has no traits.
+constexpr std::array<std::uint8_t, static_cast<std::size_t>(VOp::ret) + 1> tabulate_traits() {
+  std::array<std::uint8_t, static_cast<std::size_t>(VOp::ret) + 1> table{};
+  const auto set = [&](std::initializer_list<VOp> ops, int traits) {
+    for (const VOp op : ops) table[static_cast<std::size_t>(op)] = static_cast<std::uint8_t>(traits);
+  };
+  set({VOp::bind, VOp::jump, VOp::branch_if, VOp::loop_begin, VOp::loop_end, VOp::parallel, VOp::ret},
+      effect | ends_line);
+  set({VOp::store, VOp::store_strided, VOp::store_stream}, effect | writes_memory);
+  set({VOp::capture, VOp::prefetch}, effect);
+  set({VOp::add, VOp::sub, VOp::mul, VOp::div, VOp::min, VOp::max, VOp::min_fast, VOp::max_fast,
+       VOp::fma, VOp::fnma, VOp::bit_and, VOp::bit_or, VOp::bit_xor, VOp::compare, VOp::select},
+      takes_memory);
+  return table;
 }
+constexpr auto traits = tabulate_traits();
 
-bool writes_memory(VOp op) {
-  return op == VOp::store || op == VOp::store_strided || op == VOp::store_stream;
-}
+std::uint8_t traits_of(VOp op) { return traits[static_cast<std::size_t>(op)]; }
 
 class Finder {
  public:
@@ -46,7 +51,6 @@ class Finder {
     out_.definitions.assign(registers, 0);
     out_.uses.assign(registers, 0);
     out_.defined_at.assign(registers, 0);
-    changed_at_.assign(registers, 0);
   }
 
   Folding run() {
@@ -68,7 +72,7 @@ class Finder {
   void drop_dead() {
     for (std::size_t k = f_.code.size(); k-- > 0;) {
       const Inst& i = f_.code[k];
-      if (has_effect(i.op) || i.dst == 0 || out_.uses[i.dst] != 0) continue;
+      if (i.dst == 0 || out_.uses[i.dst] != 0 || (traits_of(i.op) & effect)) continue;
       out_.skip[k] = 1;
       --out_.definitions[i.dst];
       for_each_use(i, [&](Reg r) { --out_.uses[r]; });
@@ -78,13 +82,11 @@ class Finder {
   void visit(std::uint32_t k) {
     if (out_.skip[k]) return;
     const Inst& i = f_.code[k];
-    if (ends_straight_line(i.op)) line_start_ = k;
-    try_fold(k);
-    if (writes_memory(i.op)) last_store_ = k;
-    if (i.dst != 0) {
-      out_.defined_at[i.dst] = k;
-      changed_at_[i.dst] = k;
-    }
+    const std::uint8_t t = traits_of(i.op);
+    if (t & ends_line) line_start_ = k;
+    if (t & takes_memory) try_fold(k);
+    if (t & writes_memory) last_store_ = k;
+    if (i.dst != 0) out_.defined_at[i.dst] = k;
   }
 
   void try_fold(std::uint32_t k) {
@@ -133,8 +135,8 @@ class Finder {
     if (load.op == VOp::constant) return load.imm != 0 && same_bytes(reader, r, false);
     if (load.op != VOp::load && load.op != VOp::load_splat) return false;
     if (load.mask != 0 || (last_store_ > at && last_store_ != 0)) return false;
-    if (changed_at_[load.addr.base] > at) return false;
-    if (load.addr.index != 0 && changed_at_[load.addr.index] > at) return false;
+    if (out_.defined_at[load.addr.base] > at) return false;
+    if (load.addr.index != 0 && out_.defined_at[load.addr.index] > at) return false;
     return same_bytes(reader, r, load.op == VOp::load_splat);
   }
 
@@ -158,7 +160,6 @@ class Finder {
   const vir::Function& f_;
   const Target& target_;
   Folding out_;
-  std::vector<std::uint32_t> changed_at_;  // per register: last write so far
   std::uint32_t line_start_ = 0, last_store_ = 0;
 };
 

@@ -312,7 +312,6 @@ constexpr Form forms[] = {
     row(Op::imul, G, sR, NP, M1, WR, 0x69, "RMI", "R RM S32", sized),
     row(Op::test, G, sR, NP, M1, WR, 0x85, "MR", "RM R", sized),
     row(Op::test, G, sR, NP, M1, WR, 0xF7, "MI", "RM S32", digit(0, sized)),
-    row(Op::xchg, G, sR, NP, M1, WR, 0x87, "MR", "RM R", sized),
     UNARY(inc, 0xFF, 0)
     UNARY(dec, 0xFF, 1)
     UNARY(not_, 0xF7, 2)

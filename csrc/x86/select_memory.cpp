@@ -65,8 +65,8 @@ void Selector::load_splat(const vir::Inst& i) {
   const VReg mask = memory_mask(i.mask, t);
   if (t.lanes == 1) return load_masked(i.dst, t, address(i.addr), mask);
   const MachineMemory m = address(i.addr);
-  if (wide() && (size_of(t.elem) == 4 || bytes_of(t) > 16)) {
-    emit(by_size(t.elem, Op::vbroadcastss, Op::vbroadcastsd), {out(i.dst), at(m), masked(mask, true)});
+  if (wide()) {
+    emit(by_size(t.elem, Op::vbroadcastss, Op::vpbroadcastq), {out(i.dst), at(m), masked(mask, true)});
     return;
   }
   // The element may be read only when some lane wants it.
@@ -76,11 +76,7 @@ void Selector::load_splat(const vir::Inst& i) {
   emit(Op::test, {in(bits), in(bits)});
   jump(Op::je, done);
   splat_from(all, t, m);
-  if (wide()) {
-    emit(by_size(t.elem, Op::vmovups, Op::vmovupd), {inout(i.dst), in(all), masked(mask)});
-  } else {
-    emit(Op::vandps, {out(i.dst), in(all), rm(mask)});
-  }
+  emit(Op::vandps, {out(i.dst), in(all), rm(mask)});
   bind(done);
 }
 

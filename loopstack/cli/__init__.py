@@ -3,7 +3,7 @@
 Role: what the Python API does, for people in a terminal. One file a verb; typer and rich are
 imported by the verbs, not by ``import loopstack``.
 
-    app.py       the list of verbs, --version, errors as one message and exit code 2
+    main.py      the list of verbs, --version, errors as one message and exit code 2
     target.py    FILE.py:FUNCTION and --size m=512 -> a kernel function and its sizes
     run.py show.py search.py records.py explain.py doctor.py bench.py
     display.py   the live view of a search
@@ -12,10 +12,3 @@ Further verbs come from the entry-point group ``loopstack.commands``.
 """
 
 from __future__ import annotations
-
-
-def main() -> None:
-    """Run the command line (the console script ``loopstack``)."""
-    from loopstack.cli.app import run_app
-
-    run_app()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from loopstack.cli import main
+from loopstack.cli.main import main
 
 main()

@@ -7,9 +7,7 @@ import typer
 from loopstack.cli.target import Isa, Sizes, Target, Threads, make_kernel, target_settings
 
 
-def explain(
-    target: Target, size: Sizes = None, threads: Threads = None, isa: Isa = None
-) -> None:
+def explain(target: Target, size: Sizes = None, threads: Threads = None, isa: Isa = None) -> None:
     """Say whether a stored schedule applies to a kernel; on a miss, which field differs.
 
     Example: loopstack explain matmul.py:matmul --size m=512 --size n=512 --size k=512

@@ -40,7 +40,7 @@ def load_function(target: str) -> KernelFunction:
     if not colon or not path_text or not name:
         raise ArgumentError(f"expected FILE.py:FUNCTION, found {target!r}")
     module = load_file(Path(path_text))
-    found = getattr(module, name, None)
+    found: Any = getattr(module, name, None)
     if not _is_kernel_function(found):
         raise ArgumentError(_no_such_kernel(path_text, name, found, module))
     function: KernelFunction = found

@@ -174,7 +174,7 @@ def _fill(active: _Active, depth: int, path: tuple[str, ...]) -> tuple[Node, ...
     reduced = set(source.reduction_indices)
     kept = tuple(i for i in source.indices if i not in reduced)
     constraints = tuple(c for c in source.constraints if c.names.isdisjoint(reduced))
-    names = {}
+    names: dict[str, str] = {}
     for index in kept:
         taken = index in source.indices[:depth]
         names[index] = index if taken else fresh(index, (*path, *names.values()))

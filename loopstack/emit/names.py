@@ -69,6 +69,8 @@ class Scope:
 
 def bare(text: str) -> str:
     """Drop one pair of parentheses that holds the whole text."""
+    if not text.startswith("("):
+        return text
     depth = 0
     for position, letter in enumerate(text):
         depth += (letter == "(") - (letter == ")")

@@ -8,6 +8,7 @@ temporaries by what they hold (``max``, ``exp``, ``mean``). Statements come prod
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +30,9 @@ from loopstack.ir.program import Access, Array, Program, Reduction, Role, Statem
 
 _LARGEST_TREE = 2000
 """Nodes of a statement's expression above which a sub-expression used twice is stored."""
+
+_DEEPEST_TREE = 150
+"""Levels of a statement's expression; deeper ones are cut, for every stage walks them."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,9 @@ class Builder:
             name = self.trace.names.get(root)
             if name is None:
                 name = unique(self.trace.labels.get(root, _label(root)), self.taken())
-            self.node_array[root] = (name, root.free)
+            data = self.trace.tensors.get(root)
+            made = data.producer if data is not None else None
+            self.node_array[root] = (name, made.tokens if isinstance(made, Stored) else root.free)
         return self.node_array[root]
 
     def _draft(self, root: Node, name: str, tokens: tuple[str, ...]) -> Draft:
@@ -238,7 +244,6 @@ class Builder:
         return self._emit_copies(data, producer)
 
     def _emit_stored(self, data: TensorData, producer: Stored) -> str:
-        self.node_array.setdefault(producer.node, (data.name, producer.tokens))
         self._emit_node(producer.node)
         self.tensor_array[data] = self.node_array[producer.node][0]
         return self.tensor_array[data]
@@ -407,21 +412,21 @@ def _roots(trace: Trace, outputs: list[Node], tensor_nodes: list[Node]) -> froze
 
 
 def _cuts(trace: Trace, order: list[Node], roots: set[Node]) -> set[Node]:
-    """Return nodes to store so that no statement's expression tree becomes huge."""
-    uses: dict[Node, int] = {}
-    for node in order:
-        for child in _children(node):
-            uses[child] = uses.get(child, 0) + 1
+    """Return nodes to store so that no statement's expression tree becomes huge or deep."""
+    uses = Counter(child for node in order for child in _children(node))
     cuts: set[Node] = set()
     size: dict[Node, int] = {}
+    depth: dict[Node, int] = {}
     for node in reversed(order):
         size[node] = 1 + sum(size[a] for a in node.args)
+        depth[node] = 1 + max((depth[a] for a in node.args), default=0)
         stored = node in roots or node.is_stored or node in trace.names
-        if not stored and size[node] > _LARGEST_TREE and uses.get(node, 0) > 1:
+        huge = size[node] > _LARGEST_TREE and uses[node] > 1
+        if not stored and (huge or depth[node] > _DEEPEST_TREE):
             cuts.add(node)
             stored = True
         if stored:
-            size[node] = 1
+            size[node] = depth[node] = 1
     return cuts
 
 

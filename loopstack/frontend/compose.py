@@ -79,8 +79,8 @@ def _bind_arguments(
     bound = dict(zip(names, args))
     for name, value in kwargs.items():
         if name in bound or name not in (*names, *program.sizes):
-            problem = "twice" if name in bound else f"; it takes {', '.join(names)}"
-            raise frontend_error(f"{program.name} got an argument {name} {problem}")
+            problem = " twice" if name in bound else f"; it takes {', '.join(names)}"
+            raise frontend_error(f"{program.name} got an argument {name}{problem}")
         bound[name] = value
     missing = [n for n in names if n not in bound and n not in program.sizes]
     if missing:

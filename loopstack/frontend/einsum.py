@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loopstack.errors import ArgumentError, ShapeError
+from loopstack.frontend.arithmetic import make
 from loopstack.frontend.build import Output, build
 from loopstack.frontend.graph import Node, TensorData, Trace
 from loopstack.frontend.promotion import constant, convert, promote_all
-from loopstack.frontend.values import make
 from loopstack.ir.affine import ZERO, Affine, affine
 from loopstack.ir.program import Program
 

@@ -349,7 +349,8 @@ class _Solver:
             return
         if room.is_constant or at_least_zero(-room - 1):
             raise frontend_error(
-                f"{use.text} reaches {form_text(high)}, but {use.place} has extent {form_text(use.size)}",
+                f"{use.text} reaches {form_text(high)}, "
+                f"but {use.place} has extent {form_text(use.size)}",
                 use.origin,
             )
         message = f"{use.place} has extent {{left}}, but {use.text} needs {{right}}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Union
 
 from loopstack.diagnostics import Signature, frontend_error
+from loopstack.frontend.arithmetic import make, truth
 from loopstack.frontend.graph import (
     Concat,
     Node,
@@ -28,10 +29,8 @@ from loopstack.frontend.values import (
     Value,
     apply,
     lift,
-    make,
     power,
     single_token,
-    truth,
 )
 from loopstack.ir.affine import Affine, affine
 from loopstack.ir.operators import INTEGER_RANGE
@@ -320,9 +319,16 @@ def _stored_tensor(name: str, node: Node, dims: str) -> TensorData:
     from loopstack.frontend.extents import Storage
 
     tokens = order_tokens(node, tuple(dims.split()), f"dims of {name}")
+    known = current().tensors.get(node)
+    if known is not None and known.labels == tuple(map(display, tokens)):
+        return known
+    if known is not None:
+        raise frontend_error(f"{name} already has the dimensions {' '.join(known.labels)}")
     shape, soft = Storage(current()).shape(node, tokens)
     labels = tuple(display(t) for t in tokens)
-    return TensorData(name, node.dtype, shape, labels, soft, Stored(node, tokens), True)
+    data = TensorData(name, node.dtype, shape, labels, soft, Stored(node, tokens), True)
+    current().tensors[node] = data
+    return data
 
 
 def order_tokens(

@@ -158,7 +158,11 @@ _Key = tuple[Any, ...]
 
 @dataclass(eq=False)
 class Trace:
-    """Everything recorded while one kernel runs on symbolic tensors."""
+    """Everything recorded while one kernel runs on symbolic tensors.
+
+    ``names`` are what ``ls.named`` gave, ``labels`` what a temporary is called otherwise, and
+    ``tensors`` the arrays that named values were made into.
+    """
 
     name: str
     function: object = None
@@ -167,6 +171,7 @@ class Trace:
     nodes: list[Node] = field(default_factory=list)
     names: dict[Node, str] = field(default_factory=dict)
     labels: dict[Node, str] = field(default_factory=dict)
+    tensors: dict[Node, TensorData] = field(default_factory=dict)
     derived: list[DerivedSize] = field(default_factory=list)
     requirements: list[Requirement] = field(default_factory=list)
     _interned: dict[_Key, Node] = field(default_factory=dict)

@@ -48,6 +48,11 @@ def as_float(dtype: str) -> str:
     return "float" if dtype == "int" else "f64"
 
 
+def definite_name(dtype: str) -> str:
+    """Return a dtype, a weak one replaced by its default."""
+    return DEFAULT.get(dtype, dtype)
+
+
 def definite(node: Node) -> Node:
     """Return ``node`` with a weak dtype replaced by its default (i64, f64)."""
     return convert(node, DEFAULT[node.dtype]) if node.dtype in WEAK else node

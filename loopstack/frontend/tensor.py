@@ -17,7 +17,7 @@ from loopstack.diagnostics import Signature, frontend_error
 from loopstack.frontend.build import Output, build
 from loopstack.frontend.compose import inline_call, is_symbolic
 from loopstack.frontend.functions import order_tokens
-from loopstack.frontend.graph import WEAK, Node, TensorData, Trace, display, traces
+from loopstack.frontend.graph import WEAK, Node, Stored, TensorData, Trace, display, traces
 from loopstack.frontend.promotion import convert, definite
 from loopstack.frontend.types import Size, TensorType, tensor_type
 from loopstack.frontend.values import IndexForm, SymbolicTensor, Value, lift
@@ -233,18 +233,22 @@ def _whole_tensor(
     active: Trace, node: Node, tokens: tuple[str, ...], before: list[Output]
 ) -> TensorData | None:
     """Return the tensor that a result like ``t[i, j]`` simply is, if no copy is needed."""
-    if node.kind != "load":
+    data = active.tensors.get(node)
+    if data is not None and isinstance(data.producer, Stored):
+        whole = data.producer.tokens == tokens
+    elif node.kind == "load":
+        data, subscripts = node.payload
+        given = builtins.any("=" in t for t in tokens)
+        whole = data.producer is not None and not given and subscripts == tuple(map(affine, tokens))
+    else:
         return None
-    data, subscripts = node.payload
-    bare = tuple(affine(t) for t in tokens)
-    if data.producer is None or subscripts != bare or builtins.any("=" in t for t in tokens):
-        return None
-    return None if builtins.any(o.value is data for o in before) else data
+    return data if whole and not builtins.any(o.value is data for o in before) else None
 
 
 def _own_node(active: Trace, node: Node, before: list[Output]) -> Node:
     """Return a node that no other output is and that is worth a statement."""
-    if node.kind in ("load", "const", "index") or builtins.any(o.value is node for o in before):
+    plain = node.kind in ("load", "const", "index") or node in active.tensors
+    if plain or builtins.any(o.value is node for o in before):
         return active.node("copy", f"out{len(before)}", (node,), node.dtype)
     return node
 

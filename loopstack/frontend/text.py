@@ -12,10 +12,12 @@ def form_text(form: Affine) -> str:
     rest, remainders = split_remainders(form)
     parts = [_signed(_atom(atom), c) for atom, c in rest.terms]
     parts += [_signed(f"{_inner(r.numerator)} % {r.divisor}", r.factor) for r in remainders]
-    if rest.const or not parts:
-        parts.append(("-" if rest.const < 0 else "+", str(abs(rest.const))))
     # A sum reads better when it does not begin with a minus.
     parts.sort(key=lambda part: part[0] == "-")
+    if rest.const or not parts:
+        constant = ("-" if rest.const < 0 else "+", str(abs(rest.const)))
+        first = bool(parts) and parts[0][0] == "-" and rest.const > 0
+        parts.insert(0 if first else len(parts), constant)
     text = " ".join(f"{sign} {body}" for sign, body in parts)
     return text[2:] if text.startswith("+") else "-" + text[2:]
 

@@ -76,7 +76,7 @@ class TensorType:
 
 
 def _dimension(text: str, whole: TensorType, where: Signature | None) -> Affine:
-    if text.isidentifier():
+    if text.isidentifier() and text.isascii():
         return Affine(((f"${text}", 1),), 0)
     # The reader is needed for the rare dimension that is more than a name or an integer.
     from loopstack.ir.reader import ProgramSyntaxError, read_affine

@@ -12,122 +12,21 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from loopstack.diagnostics import frontend_error
+from loopstack.frontend.arithmetic import operate
 from loopstack.frontend.graph import WEAK, Node, TensorData, current, display, index_tokens
-from loopstack.frontend.promotion import as_float, constant, convert, definite, promote_all
+from loopstack.frontend.promotion import constant, definite_name
 from loopstack.frontend.text import form_text
 from loopstack.frontend.types import ALL_DTYPES, DType
 from loopstack.ir.affine import Affine, affine
-from loopstack.ir.operators import DTYPE_OF_NUMPY, INTEGERS, OPERATORS, Operator
+from loopstack.ir.operators import DTYPE_OF_NUMPY, INTEGERS, OPERATORS
 
 _LARGEST_POWER = 64
 
 
-# ---- operators on nodes -----------------------------------------------------------------------
-def make(name: str, *args: Node) -> Node:
-    """Return operator ``name`` over operands that already have the dtypes its row asks for."""
-    rule = OPERATORS[name].rule
-    dtype = "bool_" if rule in ("compare", "logical") else args[-1].dtype
-    return current().node("op", name, args, dtype)
-
-
-def _typed(name: str, dtype: str, nodes: list[Node]) -> Node:
-    """Return operator ``name`` computed in ``dtype``, weak ones included."""
-    return current().node("op", name, tuple(convert(n, dtype) for n in nodes), dtype)
-
-
+# ---- numbers ----------------------------------------------------------------------------------
 def apply(name: str, *operands: object) -> Value:
     """Return operator ``name`` over values and numbers, promoted by NumPy's rules."""
-    row = OPERATORS[name]
-    nodes = [lift(operand) for operand in operands]
-    return Value(_expanded(row, nodes) if row.expansion else _BY_RULE[row.rule](name, nodes))
-
-
-def _expanded(row: Operator, nodes: list[Node]) -> Node:
-    node = definite(nodes[0])
-    if row.rule == "float":
-        node = convert(node, as_float(node.dtype))
-    elif node.dtype == "bool_":
-        raise frontend_error(f"{row.name} is not defined for ls.bool_", hint="use ls.where")
-    dtype = node.dtype
-    assert row.expansion is not None
-    result: Node = row.expansion(make, lambda value: constant(value, dtype), dtype, node)
-    current().labels.setdefault(result, row.name)
-    return result
-
-
-_BOOL_TWINS = {
-    "add": "logical_or",
-    "mul": "logical_and",
-    "maximum": "logical_or",
-    "minimum": "logical_and",
-}
-
-
-def _same(name: str, nodes: list[Node]) -> Node:
-    dtype = promote_all([n.dtype for n in nodes])
-    if dtype != "bool_":
-        return _typed(name, dtype, nodes)
-    if name in _BOOL_TWINS:
-        return make(_BOOL_TWINS[name], *nodes)
-    if name == "abs":
-        return nodes[0]
-    raise frontend_error(
-        f"{name} is not defined for ls.bool_, as in NumPy", hint="use &, | and ~, or ls.cast first"
-    )
-
-
-def _float(name: str, nodes: list[Node]) -> Node:
-    return _typed(name, as_float(promote_all([n.dtype for n in nodes])), nodes)
-
-
-def _int(name: str, nodes: list[Node]) -> Node:
-    dtype = promote_all([n.dtype for n in nodes])
-    if dtype in INTEGERS or dtype == "int":
-        return _typed(name, dtype, nodes)
-    sign = {"floordiv": "//", "mod": "%"}.get(name, name)
-    raise frontend_error(
-        f"{sign} is for integers, found ls.{_definite_name(dtype)}",
-        hint="for floats write ls.floor(a / b)" if name == "floordiv" else "cast to ls.i64 first",
-    )
-
-
-def _compare(name: str, nodes: list[Node]) -> Node:
-    dtype = _definite_name(promote_all([n.dtype for n in nodes]))
-    if dtype == "bool_" and name not in ("eq", "ne"):
-        dtype = "i32"  # False < True, as numbers
-    return make(name, *(convert(n, dtype) for n in nodes))
-
-
-def _logical(name: str, nodes: list[Node]) -> Node:
-    return make(name, *(truth(n) for n in nodes))
-
-
-def _select(name: str, nodes: list[Node]) -> Node:
-    dtype = promote_all([n.dtype for n in nodes[1:]])
-    first, second = (convert(n, dtype) for n in nodes[1:])
-    return current().node("op", name, (truth(nodes[0]), first, second), dtype)
-
-
-def truth(node: Node) -> Node:
-    """Return a bool_ value: ``node`` itself, or whether it differs from 0."""
-    if node.dtype == "bool_":
-        return node
-    node = definite(node)
-    return make("ne", node, constant(0, node.dtype))
-
-
-def _definite_name(dtype: str) -> str:
-    return {"int": "i64", "float": "f64"}.get(dtype, dtype)
-
-
-_BY_RULE: dict[str, Callable[[str, list[Node]], Node]] = {
-    "same": _same,
-    "float": _float,
-    "int": _int,
-    "compare": _compare,
-    "logical": _logical,
-    "select": _select,
-}
+    return Value(operate(name, [lift(operand) for operand in operands]))
 
 
 def lift(operand: object) -> Node:
@@ -197,7 +96,7 @@ class Value:
 
     @property
     def dtype(self) -> DType:
-        return ALL_DTYPES[_definite_name(self.node.dtype)]
+        return ALL_DTYPES[definite_name(self.node.dtype)]
 
     def __repr__(self) -> str:
         indices = " ".join(display(t) for t in self.node.free)
@@ -280,7 +179,7 @@ def _bitwise_operand(sign: str, operand: object) -> None:
     dtype = lift(operand).dtype
     if dtype != "bool_":
         raise frontend_error(
-            f"{sign} is for ls.bool_, found ls.{_definite_name(dtype)}",
+            f"{sign} is for ls.bool_, found ls.{definite_name(dtype)}",
             hint="compare first: (a > 0) & (b > 0), with the parentheses",
         )
 
@@ -293,23 +192,22 @@ def _bitwise(name: str, sign: str, left: object, right: object) -> Value:
 
 def power(base: Value, exponent: object) -> Value:
     """Return ``base ** exponent`` for an integer constant or 0.5, by multiplication or sqrt."""
-    if exponent == 0.5 and not isinstance(exponent, Value):
+    number = exponent if isinstance(exponent, (int, float)) else None
+    if number == 0.5:
         return apply("sqrt", base)
-    whole = isinstance(exponent, (int, float)) and float(exponent).is_integer()
-    if not whole or abs(exponent) > _LARGEST_POWER:  # type: ignore[operator, arg-type]
+    if number is None or not float(number).is_integer() or abs(number) > _LARGEST_POWER:
         raise frontend_error(
             f"the exponent has to be an integer constant up to {_LARGEST_POWER}, or 0.5; "
             f"found {exponent!r:.60}"
         )
-    count = int(exponent)  # type: ignore[call-overload]
-    if isinstance(exponent, float):
+    if isinstance(number, float):
         base = apply("mul", base, 1.0)
-    if count < 0 and (lift(base).dtype in INTEGERS or lift(base).dtype == "int"):
+    if number < 0 and (base.node.dtype in INTEGERS or base.node.dtype == "int"):
         raise frontend_error(
             "integers have no negative powers, as in NumPy", hint="write 1 / x, or cast first"
         )
-    result = _repeated_product(base, abs(count))
-    return apply("div", 1, result) if count < 0 else result
+    result = _repeated_product(base, abs(int(number)))
+    return apply("div", 1, result) if number < 0 else result
 
 
 def _repeated_product(base: Value, count: int) -> Value:
@@ -366,6 +264,15 @@ def _form_operand(operand: object) -> Affine | None:
     return _affine_part(operand)
 
 
+_PYTHON_OPERATORS: dict[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "floor_divide": operator.floordiv,
+    "remainder": operator.mod,
+}
+
+
 class NotAffineError(Exception):
     """Two forms do not combine to a form."""
 
@@ -406,6 +313,15 @@ class IndexForm(Value):
 
     def __neg__(self) -> Value:
         return IndexForm(-self.form)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: object) -> Value:
+        """Keep forms affine when a NumPy integer stands on the left of an operator."""
+        python = _PYTHON_OPERATORS.get(ufunc.__name__)
+        numbers = [x for x in inputs if not isinstance(x, Value)]
+        if python is None or kwargs or any(_affine_part(x) is None for x in numbers):
+            return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
+        result: Value = python(*(x if isinstance(x, Value) else operator.index(x) for x in inputs))
+        return result
 
     __add__, __radd__ = _affine_or("add", lambda a, b: a + b)
     __sub__, __rsub__ = _affine_or("sub", lambda a, b: a - b)

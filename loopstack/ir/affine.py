@@ -29,19 +29,18 @@ Atom = Union[str, FloorDiv]
 AffineLike = Union["Affine", int, str]
 
 
-def _atom_key(atom: Atom) -> tuple[int, str]:
-    return (0, atom) if isinstance(atom, str) else (1, str(atom))
-
-
 @dataclass(frozen=True, order=True)
 class Affine:
-    """An immutable quasi-affine form; build it with :func:`affine` and arithmetic operators."""
+    """An immutable quasi-affine form; build it with :func:`affine` and arithmetic operators.
+
+    Invariant: terms are sorted and no coefficient is 0 (``Affine.of`` makes it so).
+    """
 
     terms: tuple[tuple[Atom, int], ...] = ()
     const: int = 0
 
     def __post_init__(self) -> None:
-        assert all(c != 0 for _, c in self.terms), self.terms
+        assert 0 not in [c for _, c in self.terms], self.terms
 
     # ---- construction -------------------------------------------------------------------------
     @staticmethod
@@ -50,10 +49,7 @@ class Affine:
         collected: dict[Atom, int] = {}
         for atom, coefficient in terms.items() if isinstance(terms, Mapping) else terms:
             collected[atom] = collected.get(atom, 0) + coefficient
-        kept = [(a, c) for a, c in collected.items() if c]
-        if len(kept) > 1:
-            kept.sort(key=lambda term: _atom_key(term[0]))
-        return Affine(tuple(kept), const)
+        return _canonical(collected, const)
 
     # ---- arithmetic ---------------------------------------------------------------------------
     def __add__(self, other: AffineLike) -> Affine:
@@ -121,14 +117,18 @@ class Affine:
         """Replace names by forms (a name that is not in ``values`` stays)."""
         if self.names.isdisjoint(values):
             return self
-        result = Affine((), self.const)
+        # One dictionary instead of a sum of forms: schedule commands spend most of their time here.
+        collected: dict[Atom, int] = {}
+        const = self.const
         for atom, coefficient in self.terms:
-            if isinstance(atom, str):
-                image = affine(values[atom]) if atom in values else name(atom)
-            else:
-                image = atom.numerator.substitute(values) // atom.divisor
-            result = result + image * coefficient
-        return result
+            image = _image(atom, values)
+            if image is None:
+                collected[atom] = collected.get(atom, 0) + coefficient
+                continue
+            const += coefficient * image.const
+            for inner, factor in image.terms:
+                collected[inner] = collected.get(inner, 0) + coefficient * factor
+        return _canonical(collected, const)
 
     def evaluate(self, values: Mapping[str, int]) -> int:
         """Return the integer value; raises KeyError when a name has no value."""
@@ -153,6 +153,25 @@ class Affine:
             parts.append(f"{'-' if self.const < 0 else '+'} {abs(self.const)}")
         text = " ".join(parts)
         return text[2:] if text.startswith("+ ") else "-" + text[2:]
+
+
+def _canonical(collected: dict[Atom, int], const: int) -> Affine:
+    kept = [term for term in collected.items() if term[1]]
+    if len(kept) > 1:
+        kept.sort(key=_term_key)
+    return Affine(tuple(kept), const)
+
+
+def _term_key(term: tuple[Atom, int]) -> tuple[int, str]:
+    atom = term[0]
+    return (0, atom) if isinstance(atom, str) else (1, str(atom))
+
+
+def _image(atom: Atom, values: Mapping[str, AffineLike]) -> Affine | None:
+    """Return what stands for ``atom`` after a substitution; None when it stays."""
+    if isinstance(atom, str):
+        return affine(values[atom]) if atom in values else None
+    return atom.numerator.substitute(values) // atom.divisor
 
 
 def name(text: str) -> Affine:

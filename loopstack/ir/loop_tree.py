@@ -155,24 +155,55 @@ def edit(nodes: tuple[Node, ...], change: Callable[[Node], tuple[Node, ...]]) ->
 
 
 def identity_tree(program: Program) -> Tree:
-    """Return the tree that runs a bound program statement after statement, sharing no loops."""
-    return Tree(program, tuple(_own_nest(statement) for statement in program.statements))
+    """Return the tree that runs a bound program in its own order.
+
+    Statements share a loop where their ``order`` says so; it is named after the first of them.
+    """
+    pending = [
+        _Pending(s, s.order or (number, *(0 for _ in s.indices)), ())
+        for number, s in enumerate(program.statements)
+    ]
+    return Tree(program, _in_order(pending, 0))
 
 
-def _own_nest(s: Statement) -> Node:
-    loops = {i: name_form(f"{s.name}.{i}") for i in s.indices}
+@dataclass(frozen=True)
+class _Pending:
+    """A statement whose outermost loops, ``names``, are open."""
+
+    statement: Statement
+    order: tuple[int, ...]
+    names: tuple[str, ...]
+
+    def below(self, loop: str) -> _Pending:
+        return replace(self, names=(*self.names, loop))
+
+
+def _in_order(pending: list[_Pending], depth: int) -> tuple[Node, ...]:
+    """Group statements by position at this depth; a group shares its next loop."""
+    nodes: list[Node] = []
+    for position in sorted({p.order[depth] for p in pending}):
+        group = [p for p in pending if p.order[depth] == position]
+        first = group[0].statement
+        if len(first.indices) == depth:
+            assert len(group) == 1, [p.statement.name for p in group]
+            nodes.append(_leaf(first, group[0].names))
+            continue
+        loop = f"{first.name}.{first.indices[depth]}"
+        nodes.append(Loop(loop, _in_order([p.below(loop) for p in group], depth + 1)))
+    return tuple(nodes)
+
+
+def _leaf(s: Statement, loops: tuple[str, ...]) -> Leaf:
+    binding = {i: name_form(loop) for i, loop in zip(s.indices, loops)}
 
     def over(form: Affine) -> Affine:
-        return form.substitute(loops)
+        return form.substitute(binding)
 
-    node: Node = Leaf(
+    return Leaf(
         statement=s.name,
-        binding=tuple(loops.items()),
+        binding=tuple(binding.items()),
         constraints=tuple(map(over, s.constraints)),
         write=Access(s.write.array, tuple(map(over, s.write.subscripts))),
         expr=map_subscripts(s.expr, over),
         reduction=s.reduction,
     )
-    for index in reversed(s.indices):
-        node = Loop(f"{s.name}.{index}", (node,))
-    return node

@@ -13,13 +13,24 @@ identity; with ``"existing"`` it continues from the value in memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 from loopstack.ir.affine import Affine
-from loopstack.ir.expr import Const, Expr, IndexValue, Load, Op, loads, map_subscripts, rewrite
+from loopstack.ir.expr import (
+    Const,
+    Expr,
+    IndexValue,
+    Load,
+    Op,
+    loads,
+    map_subscripts,
+    rewrite,
+    walk,
+)
 
 Role = Literal["input", "output", "inout", "scalar", "temporary"]
 
@@ -173,19 +184,22 @@ class Program:
 
 
 def _fold_sizes(expr: Expr) -> Expr:
-    """Replace an index value that became constant (a size), and a cast of it, by a constant."""
+    """Replace index values that became constant (extents), and what is made of them alone."""
+    if not any(isinstance(n, IndexValue) and n.form.is_constant for n in walk(expr)):
+        return expr
+    return rewrite(expr, _fold)
 
-    def visit(node: Expr) -> Expr:
-        if isinstance(node, IndexValue) and node.form.is_constant:
-            return Const(node.form.const, node.dtype)
-        if isinstance(node, Op) and node.name == "cast" and isinstance(node.args[0], Const):
-            return _fold_cast(node, node.args[0])
+
+def _fold(node: Expr) -> Expr:
+    if isinstance(node, IndexValue) and node.form.is_constant:
+        return Const(node.form.const, node.dtype)
+    if not isinstance(node, Op):
         return node
-
-    return rewrite(expr, visit)
-
-
-def _fold_cast(node: Op, value: Const) -> Expr:
-    if value.dtype != "i64" or node.dtype not in ("f32", "f64"):
+    values = [a.value for a in node.args if isinstance(a, Const) and a.dtype == "i64"]
+    if len(values) < len(node.args):
         return node
-    return Const(float(value.value), node.dtype)
+    if node.name == "mul" and abs(math.prod(values)) < 2**63:
+        return Const(math.prod(values), "i64")
+    if node.name == "cast" and node.dtype in ("f32", "f64"):
+        return Const(float(values[0]), node.dtype)
+    return node

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from loopstack.ir.affine import Affine
 from loopstack.ir.loop_tree import Leaf, Loop, Node
-from loopstack.lower.intervals import Interval, Ranges, interval, is_finite
+from loopstack.lower.intervals import UNKNOWN, Interval, Ranges, interval, is_finite
 
 Forms = tuple[Affine, ...]
 
@@ -36,46 +36,48 @@ def leaves_below(node: Node) -> list[Leaf]:
 
 
 def loop_ranges(body: Sequence[Node]) -> dict[str, Interval]:
-    """Return the inclusive range of every loop, from extents and constraints."""
+    """Return the inclusive range of every loop: tile loops by extent, others by constraints."""
     ranges: dict[str, Interval] = {}
-    for _ in range(2):  # the second round uses ranges of deeper loops found in the first
-        for node in body:
-            _collect_ranges(node, ranges)
+    for node in body:
+        _collect_ranges(node, (), ranges)
     return ranges
 
 
-def _collect_ranges(node: Node, ranges: dict[str, Interval]) -> None:
-    if not isinstance(node, Loop):
-        return
-    for child in node.body:
-        if isinstance(child, Loop) and child.extent is not None:
-            ranges.setdefault(child.name, (0, child.extent - 1))
-    known = ranges.get(node.name)
-    hull: Interval | None = None
-    for leaf in leaves_below(node):
-        low, high = _leaf_range(node, leaf, ranges)
-        hull = (low, high) if hull is None else (min(hull[0], low), max(hull[1], high))
-    if hull is not None:
-        if known is not None:
-            hull = (max(hull[0], known[0]), min(hull[1], known[1]))
-        ranges[node.name] = hull
-    for child in node.body:
-        _collect_ranges(child, ranges)
+def _collect_ranges(node: Node, path: tuple[Loop, ...], ranges: dict[str, Interval]) -> None:
+    if isinstance(node, Loop):
+        for child in node.body:
+            _collect_ranges(child, (*path, node), ranges)
+    elif isinstance(node, Leaf):
+        for name, found in _leaf_ranges(node, path).items():
+            known = ranges.get(name, found)
+            ranges[name] = (min(known[0], found[0]), max(known[1], found[1]))
 
 
-def _leaf_range(loop: Loop, leaf: Leaf, ranges: Ranges) -> Interval:
-    others = {name: r for name, r in ranges.items() if name != loop.name}
-    low, high = (0, loop.extent - 1) if loop.extent is not None else (-(1 << 62), 1 << 62)
-    for form in leaf.constraints:
-        factor = form.coefficient(loop.name)
-        if factor == 0:
+def _leaf_ranges(leaf: Leaf, path: tuple[Loop, ...]) -> dict[str, Interval]:
+    ranges = {l.name: UNKNOWN if l.extent is None else (0, l.extent - 1) for l in path}
+    tiles = frozenset(l.name for l in path if l.extent is not None)
+    for _ in range(2):  # the second round uses ranges of deeper loops found in the first
+        for form in leaf.constraints:
+            for atom, factor in form.terms:
+                if atom in ranges and atom not in tiles:
+                    _tighten(form, atom, factor, ranges)  # type: ignore[arg-type]
+    return ranges
+
+
+def _tighten(form: Affine, loop: str, factor: int, ranges: dict[str, Interval]) -> None:
+    """Use ``form >= 0`` on the range of ``loop``."""
+    rest = form.const
+    for atom, coefficient in form.terms:
+        if atom == loop:
             continue
-        rest = interval(form - Affine(((loop.name, factor),)), others)[1]
-        if factor > 0:
-            low = max(low, -(rest // factor))
-        else:
-            high = min(high, rest // -factor)
-    return low, high
+        low, high = ranges.get(atom) or interval(Affine(((atom, 1),)), ranges)  # type: ignore[arg-type]
+        rest += coefficient * (high if coefficient > 0 else low)
+    low, high = ranges[loop]
+    if factor > 0:
+        low = max(low, -(rest // factor))
+    else:
+        high = min(high, rest // -factor)
+    ranges[loop] = (low, high)
 
 
 def bounds_for_leaf(loop: Loop, leaf: Leaf, outer: frozenset[str], ranges: Ranges) -> Bounds:
@@ -92,10 +94,17 @@ def bounds_for_leaf(loop: Loop, leaf: Leaf, outer: frozenset[str], ranges: Range
         rest = _relax(form - Affine(((loop.name, factor),)), outer, ranges)
         if factor > 0:
             lowers.append((factor - 1 - rest) // factor)
-        else:
-            uppers.append((rest - factor) // -factor)
+        elif not _always_full(upper := (rest - factor) // -factor, loop.extent):
+            uppers.append(upper)
     own = {name: r for name, r in ranges.items() if name in outer}
     return Bounds(_prune(lowers, own, keep_largest=True), _prune(uppers, own, keep_largest=False))
+
+
+def _always_full(upper: Affine, extent: int | None) -> bool:
+    """A tile loop whose rest comes in whole tiles: what is left, at least 1, is then a full tile."""
+    if extent is None or upper.is_constant:
+        return False
+    return upper.const % extent == 0 and all(c % extent == 0 for _, c in upper.terms)
 
 
 def _relax(form: Affine, outer: frozenset[str], ranges: Ranges) -> Affine:

@@ -26,7 +26,7 @@ def loops_text(tree: Tree, isa: str) -> str:
     target = TARGETS[isa]
     tree = split_long_vectors(tree, target, loop_ranges(tree.body))
     lines: list[str] = []
-    _print(simplify(materialize(tree, target).body), "", lines)
+    _print(simplify(materialize(tree, target, loop_ranges(tree.body)).body), "", lines)
     return "\n".join(lines) + "\n"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch, Tree
 from loopstack.ir.program import Array
-from loopstack.lower.bounds import Bounds, leaves_below, loop_ranges, missing_guards, shared_bounds
+from loopstack.lower.bounds import Bounds, leaves_below, missing_guards, shared_bounds
 from loopstack.lower.intervals import Ranges
 from loopstack.lower.nest import Assign, For, If, NestNode, Touch
 from loopstack.lower.reductions import (
@@ -90,9 +90,8 @@ class Materialized:
     ranges: Ranges
 
 
-def materialize(tree: Tree, target: VectorTarget) -> Materialized:
-    """Return the nest nodes of ``tree``."""
-    ranges = loop_ranges(tree.body)
+def materialize(tree: Tree, target: VectorTarget, ranges: Ranges) -> Materialized:
+    """Return the nest nodes of ``tree``; ``ranges`` are those of its loops."""
     plans = {}
     for leaf in tree.leaves().values():
         plan = plan_reduction(tree, leaf, ranges, target)

@@ -26,6 +26,10 @@ class For:
     tail: str | None
     body: tuple[NestNode, ...]
 
+    def with_body(self, body: tuple[NestNode, ...]) -> For:
+        """Return this loop around another body (``dataclasses.replace`` is slow on this path)."""
+        return For(self.name, self.lowers, self.uppers, self.kind, self.tail, body)
+
     @property
     def trip_count(self) -> int | None:
         """The constant number of iterations, or None."""
@@ -125,9 +129,10 @@ def edit(nodes: tuple[NestNode, ...], change: Callable[[NestNode], tuple[NestNod
     out: list[NestNode] = []
     for node in nodes:
         if isinstance(node, For):
-            node = replace(node, body=edit(node.body, change))
+            node = node.with_body(edit(node.body, change))
         elif isinstance(node, If):
-            node = replace(node, then=edit(node.then, change), orelse=edit(node.orelse, change))
+            orelse = edit(node.orelse, change)
+            node = If(node.zero, node.nonnegative, edit(node.then, change), orelse)
         out.extend(change(node))
     return tuple(out)
 

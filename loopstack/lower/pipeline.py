@@ -39,9 +39,10 @@ def lower_to_nest(tree: Tree, isa: str, strides: Strides | None = None, threads:
     """Return the nest of a scheduled tree."""
     target = TARGETS[isa]
     # From here on every vector loop has a small constant extent.
-    tree = split_long_vectors(tree, target, loop_ranges(tree.body))
+    ranges = loop_ranges(tree.body)
+    short = split_long_vectors(tree, target, ranges)
     # From here on there are no leaves: bounds are explicit and no assignment carries a reduction.
-    parts = materialize(tree, target)
+    parts = materialize(short, target, ranges if short is tree else loop_ranges(short.body))
     # From here on every temporary has its final shape, and a place.
     locals_ = _local_arrays(tree) + list(parts.locals)
     uses = collect_uses(parts.body, frozenset(a.name for a in locals_))

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from loopstack.ir.affine import Affine
+from loopstack.ir.affine import ZERO, Affine
 from loopstack.ir.expr import ITEM_SIZE_BYTES, Expr, Load, rewrite, walk as walk_expr
 from loopstack.ir.program import Access, Array
 from loopstack.lower.intervals import Interval, Ranges, interval
@@ -70,7 +70,7 @@ def fold(array: Array, uses: list[Use], ranges: Ranges) -> Folding:
     shared = _common_path([use.path for use in uses])
     private = any(loop.kind == "parallel" for loop in shared)
     common = frozenset(loop.name for loop in shared)
-    boxes = _local_boxes(uses, common, ranges)
+    boxes = _local_boxes(array.shape, uses, common, ranges)
     if boxes is None:
         assert not private, f"{array.name} carries values between parallel iterations"
         shape = tuple(extent.const for extent in array.shape)
@@ -89,10 +89,12 @@ def _common_path(paths: list[tuple[For, ...]]) -> tuple[For, ...]:
     return tuple(common)
 
 
-def _local_boxes(uses: list[Use], common: frozenset[str], ranges: Ranges) -> list[Interval] | None:
+def _local_boxes(
+    shape: Subscripts, uses: list[Use], common: frozenset[str], ranges: Ranges
+) -> list[Interval] | None:
     """Return the box one common iteration touches, or None when it may read another's elements."""
     boxes: list[Interval] = []
-    for dimension in zip(*(use.subscripts for use in uses)):
+    for extent, dimension in zip(shape, zip(*(use.subscripts for use in uses))):
         outer = {form - _local(form, common) for form in dimension}
         mixed = any(not isinstance(a, str) and not a.numerator.names.isdisjoint(common)
                     for form in dimension for a, _ in form.terms)  # fmt: skip
@@ -103,6 +105,8 @@ def _local_boxes(uses: list[Use], common: frozenset[str], ranges: Ranges) -> lis
         low, high = min(s[0] for s in written), max(s[1] for s in written)
         if any(s[0] < low or s[1] > high for s in spans):
             return None
+        if outer == {ZERO}:  # nothing is dropped: no access leaves the array
+            low, high = max(low, 0), min(high, extent.const - 1)
         boxes.append((low, high))
     return boxes
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
 from loopstack.errors import (
+    ArgumentError,
     CandidateFault,
     IllegalSchedule,
     LoopStackError,
@@ -31,6 +32,7 @@ from loopstack.measure.timer import SEARCH, SamplingPolicy, Timing, sample
 from loopstack.measure.work import flop_count
 
 KEPT_KERNELS = 64
+DUEL = SamplingPolicy(sample_ns=200_000.0)
 
 
 @dataclass(frozen=True)
@@ -75,20 +77,20 @@ class Laboratory:
         kernel = self._compile(script, nest)
         compile_ns = perf_counter_ns() - start
         self._check(kernel)
-        timing = sample(kernel.run, self._policy(SEARCH), best_ns)
+        timing = sample(kernel.run, SEARCH, best_ns)
         self._keep(script, kernel)
         return Measured(self._dress(timing), compile_ns)
 
     def time(self, nest: str, policy: SamplingPolicy | None = None) -> Timing:
         """Time a nest text with care and without checking its result."""
         kernel = Executable(compile_text(nest, self.task.isa), self._bench, self.task.threads)
-        return self._dress(sample(kernel.run, self._policy(policy or SamplingPolicy())))
+        return self._dress(sample(kernel.run, policy))
 
     def duel(self, scripts: Sequence[str], rounds: int) -> list[Timing]:
         """Time several schedules interleaved; each was measured, or is checked now."""
         kernels = {script: self._kernel(script) for script in scripts}
         runs = {script: kernel.run for script, kernel in kernels.items()}
-        timings = interleave(runs, rounds, self._policy(SamplingPolicy(sample_ns=200_000.0)))
+        timings = interleave(runs, rounds, DUEL)
         return [self._dress(timings[script]) for script in scripts]
 
     def _kernel(self, script: str) -> Executable:
@@ -106,9 +108,9 @@ class Laboratory:
     def _compile(self, script: str, nest: str | None) -> Executable:
         try:
             loaded = compile_text(nest or self._lower(script), self.task.isa)
-        except (IllegalSchedule, ScheduleSyntaxError) as error:
+        except (ArgumentError, IllegalSchedule, ScheduleSyntaxError) as error:
             raise CandidateFault(str(error), "illegal") from error
-        except (LoopStackError, ValueError, KeyError, RuntimeError) as error:
+        except (LoopStackError, AssertionError, ValueError, KeyError, RuntimeError) as error:
             raise CandidateFault(f"{type(error).__name__}: {error}", "compile") from error
         return Executable(loaded, self._bench, self.task.threads)
 
@@ -130,9 +132,6 @@ class Laboratory:
             expected.compare(self._bench.results)
         except WrongResult as error:
             raise CandidateFault(str(error), "wrong") from error
-
-    def _policy(self, policy: SamplingPolicy) -> SamplingPolicy:
-        return replace(policy, may_repeat=not self._bench.restore)
 
     def _dress(self, timing: Timing) -> Timing:
         return Timing(timing.samples, self._flops, self.task.peak_gflops)

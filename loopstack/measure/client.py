@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -104,10 +105,8 @@ class Worker:
         process = self._process or self._start()
         self._deadline = monotonic() + request["limit_s"] + GRACE_S
         assert process.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # the reply tells how it died
             write_message(process.stdin, request)
-        except BrokenPipeError:
-            pass  # the reply tells how it died
 
     def _reply(self) -> Message | CandidateFault:
         assert self._process is not None, "collect() without submit()"
@@ -128,7 +127,8 @@ class Worker:
         return fault
 
     def _read(self) -> Message:
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         left_s = max(0.0, self._deadline - monotonic())
         ready, _, _ = select.select([self._process.stdout], [], [], left_s)
         if not ready:

@@ -50,11 +50,14 @@ class Expected:
                 raise WrongResult(f"{name}{mismatch}")
 
     def save(self, path: Path) -> None:
-        named = {f"result {n}": a for n, a in self.results.items()}
-        np.savez(path, **named, **{f"bound {n}": a for n, a in self.bounds.items()})
+        """Write an ``.npz`` file."""
+        named: dict[str, Any] = {f"result {n}": a for n, a in self.results.items()}
+        named |= {f"bound {n}": a for n, a in self.bounds.items()}
+        np.savez(path, **named)
 
     @staticmethod
     def load(path: Path) -> Expected:
+        """Read what :meth:`save` wrote."""
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         parts: dict[str, dict[str, Any]] = {"result": {}, "bound": {}}

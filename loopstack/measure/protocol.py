@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 Message = dict[str, Any]
 HEADER = struct.Struct("<I")
@@ -19,14 +19,14 @@ class Closed(EOFError):
     """The other side is gone."""
 
 
-def write_message(stream: BinaryIO, message: Message) -> None:
+def write_message(stream: IO[bytes], message: Message) -> None:
     """Send one message and flush."""
     body = json.dumps(message, separators=(",", ":")).encode()
     stream.write(HEADER.pack(len(body)) + body)
     stream.flush()
 
 
-def read_message(stream: BinaryIO) -> Message:
+def read_message(stream: IO[bytes]) -> Message:
     """Receive one message. Raises Closed at the end of the stream or inside a cut-off frame."""
     (length,) = HEADER.unpack(_read_exactly(stream, HEADER.size))
     if length > LARGEST_BYTES:
@@ -35,7 +35,7 @@ def read_message(stream: BinaryIO) -> Message:
     return message
 
 
-def _read_exactly(stream: BinaryIO, count: int) -> bytes:
+def _read_exactly(stream: IO[bytes], count: int) -> bytes:
     parts = bytearray()
     while len(parts) < count:
         part = stream.read(count - len(parts))

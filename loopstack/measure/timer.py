@@ -99,7 +99,6 @@ class SamplingPolicy:
     least: int = 5
     most: int = 200
     give_up_ratio: float = 1.5
-    may_repeat: bool = True
 
 
 SEARCH = SamplingPolicy(sample_ns=30_000.0, total_ns=600_000.0, least=3, most=8)
@@ -124,7 +123,7 @@ def sample(run: Run, policy: SamplingPolicy | None = None, best_ns: float | None
 
 def repeats_for(run_ns: float, policy: SamplingPolicy) -> int:
     """Return how many runs make one sample long enough for the clock."""
-    return max(1, round(policy.sample_ns / run_ns)) if policy.may_repeat else 1
+    return max(1, round(policy.sample_ns / run_ns))
 
 
 def _sample_count(sample_ns: float, policy: SamplingPolicy) -> int:

@@ -16,8 +16,10 @@ from loopstack.ir.expr import ITEM_SIZE_BYTES, Op, walk
 from loopstack.ir.program import Array, Program, Statement
 
 FREE = frozenset(
-    "cast select eq ne lt le gt ge logical_and logical_or logical_not neg abs floor".split()
+    {"cast", "select", "eq", "ne", "lt", "le", "gt", "ge", "neg", "abs", "floor"}
+    | {"logical_and", "logical_or", "logical_not"}
 )
+"""Operators that count as no arithmetic."""
 LARGEST_GRID = 2_000_000
 
 
@@ -64,7 +66,7 @@ def domain_size(statement: Statement) -> float:
 def _index_ranges(statement: Statement) -> dict[str, tuple[int, int]]:
     """Return an inclusive range for every index, by repeated interval propagation."""
     wide = 1 << 40
-    ranges = {index: (-wide, wide) for index in statement.indices}
+    ranges = dict.fromkeys(statement.indices, (-wide, wide))
     for _ in range(len(ranges) + 1):
         for form, index in itertools.product(statement.constraints, statement.indices):
             factor = form.coefficient(index)
@@ -87,9 +89,7 @@ def _tighten(
     return (max(low, -(rest // factor)), high) if factor > 0 else (low, min(high, rest // -factor))
 
 
-def _count_points(
-    statement: Statement, ranges: dict[str, tuple[int, int]], box: float
-) -> float:
+def _count_points(statement: Statement, ranges: dict[str, tuple[int, int]], box: float) -> float:
     steps = _grid_steps([high - low + 1 for low, high in ranges.values()])
     axes = [np.arange(low, high + 1, step) for (low, high), step in zip(ranges.values(), steps)]
     grid = np.meshgrid(*axes, indexing="ij", sparse=True)

@@ -2,10 +2,10 @@
 
 It reads requests on standard input and answers on standard output (protocol.py):
 
-    {"op": "load", "task": {...}, "cache": path|null}          -> {"ok": true}
-    {"op": "measure", "script": ..., "nest": ...|null,
-     "best_ns": ...|null, "limit_s": ...}                      -> {"measured": {...}} | {"fault": ...}
-    {"op": "duel", "scripts": [...], "rounds": n, "limit_s": ...} -> {"timings": [...]} | {"fault": ..}
+    op       fields                              answer
+    load     task, cache (a path or null)        {"ok": true}
+    measure  script, nest, best_ns, limit_s      {"measured": {...}} or {"fault": {...}}
+    duel     scripts, rounds, limit_s            {"timings": [...]} or {"fault": {...}}
 
 It limits its own time: an interval timer whose signal keeps its default action ends the process
 wherever it is, in Python or in generated code, whether or not the parent gets to run.
@@ -19,7 +19,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from loopstack.errors import CandidateFault
 from loopstack.measure.candidate import Laboratory
@@ -79,7 +79,7 @@ def prefer_steady_scheduling() -> bool:
     return True
 
 
-def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+def serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     """Answer until the parent closes its end."""
     service = Service()
     while True:

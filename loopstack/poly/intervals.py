@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from loopstack.ir.affine import Affine, FloorDiv
+from loopstack.ir.affine import Affine, Atom, FloorDiv
 from loopstack.ir.loop_tree import Loop
 
 INFINITE = 1 << 62
@@ -52,6 +52,15 @@ def loop_ranges(loops: Iterable[Loop], constraints: Iterable[Affine]) -> dict[st
     return tighten(ranges, constraints)
 
 
+def box_ranges(loops: Iterable[Loop], constraints: Iterable[Affine]) -> dict[str, Interval]:
+    """Return cheap ranges: from extents and from constraints on one loop alone."""
+    ranges = {l.name: UNBOUNDED if l.extent is None else (0, l.extent - 1) for l in loops}
+    for form in constraints:
+        if len(form.terms) == 1:
+            _narrow(form, ranges)
+    return ranges
+
+
 def tighten(ranges: Mapping[str, Interval], constraints: Iterable[Affine]) -> dict[str, Interval]:
     """Narrow ``ranges`` (name -> interval) by ``constraints`` (forms >= 0)."""
     known = dict(ranges)
@@ -64,22 +73,36 @@ def tighten(ranges: Mapping[str, Interval], constraints: Iterable[Affine]) -> di
 
 def _narrow(form: Affine, ranges: dict[str, Interval]) -> bool:
     """Narrow the names of one constraint; tell whether anything changed."""
+    highs = [_highest(atom, c, ranges) for atom, c in form.terms]
+    unbounded = sum(h >= INFINITE for h in highs)
+    if unbounded > 1:
+        return False
+    total = form.const + sum(h for h in highs if h < INFINITE)
     changed = False
-    for atom, coefficient in form.terms:
-        if isinstance(atom, FloorDiv) or atom not in ranges:
+    for (atom, coefficient), high in zip(form.terms, highs):
+        if unbounded and high < INFINITE or isinstance(atom, FloorDiv) or atom not in ranges:
             continue
-        rest = interval(form - Affine(((atom, coefficient),)), ranges)[1]
-        if rest >= INFINITE:
-            continue
-        low, high = ranges[atom]
+        rest = total if high >= INFINITE else total - high
+        low, top = ranges[atom]
         if coefficient > 0:
-            new = (max(low, -(rest // coefficient)), high)
+            new = (max(low, -(rest // coefficient)), top)
         else:
-            new = (low, min(high, rest // -coefficient))
-        if new != (low, high):
+            new = (low, min(top, rest // -coefficient))
+        if new != (low, top):
             ranges[atom] = new
             changed = True
     return changed
+
+
+def _highest(atom: Atom, coefficient: int, ranges: Mapping[str, Interval]) -> int:
+    """Return the largest value of one term, INFINITE when nothing bounds it."""
+    if isinstance(atom, str):
+        low, high = ranges.get(atom, UNBOUNDED)
+    else:
+        low, high = _divided(interval(atom.numerator, ranges), atom.divisor)
+    if coefficient > 0:
+        return INFINITE if high >= INFINITE else coefficient * high
+    return INFINITE if low <= -INFINITE else coefficient * low
 
 
 def without_single_division(form: Affine) -> Affine:

@@ -303,9 +303,11 @@ def _search_local(
 
 # ---- staged elements ----------------------------------------------------------------------------
 def _check_stage(view: View, stage: Stage) -> Violation | None:
-    """While a statement's elements are staged, nothing else may touch them in memory.
+    """While a statement's elements are staged, nothing else may need them in memory.
 
-    They are staged while the part of the loop's body that holds the statement runs.
+    They are staged while the part of the loop's body that holds the statement runs: loaded before
+    it, stored after it. So a later read would miss the statement's write, and another write would
+    be overwritten. An earlier read is safe.
     """
     owner = view.places[stage.statement]
     depth = [l.name for l in owner.loops].index(stage.loop) + 1
@@ -335,6 +337,8 @@ def _search_staged(
     )
     shared = shared_loops(write.carrier, other.carrier)[:depth]
     conditions += [f"{a.carried[l.name]} = {b.carried[l.name]}" for l in shared]
+    if not (other.is_write and write.statement.reduction):
+        conditions.append(_program_order(view, a, b))
     point = isl.first_point([*a.variables, *b.variables], isl.conjunction(conditions))
     if point is None:
         return None

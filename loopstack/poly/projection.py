@@ -93,8 +93,9 @@ def _remove(system: list[Affine], victim: str) -> tuple[list[Affine], bool]:
     for low in lowers:
         for high in uppers:
             a, b = low.coefficient(victim), -high.coefficient(victim)
-            exact = exact and 1 in (a, b)
-            rest.append(low * b + high * a)
+            both = low * b + high * a
+            exact = exact and (1 in (a, b) or (both.is_constant and both.const >= (a - 1) * (b - 1)))
+            rest.append(both)
     return list(_tidy(rest)), exact
 
 

@@ -1,6 +1,6 @@
 """One measured schedule: what it applies to, what it is, how it was found, where it was timed.
 
-    {"version": 1, "key": {...}, "script": "schedule 1\\n...", "samples_ns": [...], ...}
+{"version": 1, "key": {...}, "script": "schedule 1\\n...", "samples_ns": [...], ...}
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ def machine_name() -> str:
     """Return the CPU's model name, as far as the system tells."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+            named = [
+                line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+            ]
     except OSError:
         named = []
     return named[0] if named else platform.processor() or platform.machine()

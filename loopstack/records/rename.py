@@ -37,7 +37,7 @@ def _line(line: str, source: Program, target: Program) -> str:
     verb, _, rest = code.partition(" ")
     if verb == "schedule":
         return line
-    words = _global_names(source, target) | _local_names(rest, source, target)
+    words = {**_global_names(source, target), **_local_names(rest, source, target)}
     taken = {index for s in target.statements for index in s.indices}
 
     def change(match: re.Match[str]) -> str:
@@ -49,7 +49,10 @@ def _line(line: str, source: Program, target: Program) -> str:
     return f"{verb} {WORD.sub(change, rest)}{mark}{comment}" if rest else line
 
 
-KEYWORDS = frozenset("at as in registers local tail pad align shift where mask peel guard".split())
+KEYWORDS = frozenset(
+    {"align", "as", "at", "guard", "in", "local", "mask", "pad", "peel", "registers", "shift"}
+    | {"tail", "where"}
+)
 
 
 def _is_new(word: str, taken: set[str]) -> bool:

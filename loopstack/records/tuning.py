@@ -210,7 +210,8 @@ def inputs_file(
         return
     with tempfile.TemporaryDirectory(prefix="loopstack-") as folder:
         path = Path(folder) / "inputs.npz"
-        np.savez(path, **dict(make(sizes, seed)))
+        arrays: dict[str, Any] = dict(make(sizes, seed))
+        np.savez(path, **arrays)
         yield str(path)
 
 

@@ -63,7 +63,7 @@ def compute(node: Op, args: tuple[np.ndarray, ...], result: np.dtype) -> np.ndar
     if node.name == "fma":
         return args[0] * args[1] + args[2]
     row = operators.OPERATORS[node.name]
-    if row.expansion is not None:
+    if row.numpy is None or row.expansion is not None:
         raise ValueError(f"operator {node.name} must be expanded before it is run")
     return getattr(np, row.numpy)(*args)
 

@@ -100,9 +100,10 @@ def _without_divisions(constraints: Sequence[Affine]) -> list[Affine]:
 
 def _tighten(form: Affine, box: dict[str, Interval]) -> None:
     """Narrow the interval of every name of a linear ``form >= 0``."""
-    highs = {n: c * box[n][1 if c > 0 else 0] for n, c in form.terms}
+    terms = [(atom, c) for atom, c in form.terms if isinstance(atom, str)]
+    highs = {n: c * box[n][1 if c > 0 else 0] for n, c in terms}
     most = sum(highs.values())
-    for atom, coefficient in form.terms:
+    for atom, coefficient in terms:
         rest = most - highs[atom] + form.const
         if abs(rest) >= _UNBOUNDED // 2:
             continue

@@ -39,7 +39,7 @@ def set_num_threads(count: int | None) -> None:
 
     Kernels that exist already obey too. Raises ArgumentError unless 1 <= count <= 512.
     """
-    knobs.set_default("num_threads", count)
+    knobs.set(num_threads=count)
 
 
 def team_info() -> TeamInfo:

@@ -14,7 +14,8 @@ from loopstack.ir.expr import Op as OpNode
 from loopstack.ir.program import Program, Statement
 
 Strides = Mapping[str, tuple[int, ...]]
-TRANSCENDENTAL = frozenset({"exp", "tanh", "erf", "log", "sqrt", "div"})
+TRANSCENDENTAL = frozenset({"exp"})
+TRANSCENDENTAL_FLOPS = 15
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,13 @@ class StatementShape:
         """Operators per instance times instances (the reduction's own counts)."""
         operators = sum(isinstance(node, OpNode) for node in walk(self.statement.expr))
         return self.instances * (operators + (self.statement.reduction is not None))
+
+    @property
+    def work(self) -> int:
+        """``flops`` with transcendental operators counted at what they cost."""
+        slow = sum(isinstance(n, OpNode) and n.name in TRANSCENDENTAL
+                   for n in walk(self.statement.expr))  # fmt: skip
+        return self.flops + TRANSCENDENTAL_FLOPS * slow * self.instances
 
     def read_bytes(self, access: AccessShape) -> int:
         """Bytes of the distinct elements an access touches, counting each index once."""

@@ -47,7 +47,16 @@ def default_schedule(
     for shape in shapes:
         context = Context(hardware, threads, fused.head_of(shape.statement.name), constants)
         lines += _statement_script(shape, context)
+    if threads > 1:
+        lines += [f"parallelize {loop}" for loop, group in fused.groups if _is_worth(group, threads)]
     return Schedule.parse("\n".join(lines) + "\n")
+
+
+def _is_worth(group: list[StatementShape], threads: int) -> bool:
+    """Tell whether the shared outer loop of ``group`` has work for several threads."""
+    head = group[0]
+    extent = head.extents[head.statement.indices[0]]
+    return extent >= threads and sum(shape.work for shape in group) >= PARALLEL_FLOPS
 
 
 @dataclass(frozen=True)
@@ -76,36 +85,39 @@ def _row_fold_script(shape: StatementShape, context: Context) -> list[str]:
     name = shape.statement.name
     index = _contiguous_index(shape)
     lines = []
-    if index is not None and shape.extents[index] > 1:
+    if index in _free_indices(shape, context) and shape.extents[index] > 1:
         if index in shape.outputs:
-            lines += _column_fold(shape, index, context.hardware.lanes(shape.item_bytes))
+            lines += _column_fold(shape, index, context)
         else:
-            lines += _lanes_last(shape, index) + [f"vectorize {name}.{index}"]
+            lines += _lanes_last(shape, index, context) + [f"vectorize {name}.{index}"]
     return lines + _parallel_script(shape, context, exclude=index)
 
 
-def _lanes_last(shape: StatementShape, index: str) -> list[str]:
+def _lanes_last(shape: StatementShape, index: str, context: Context) -> list[str]:
     """Return the reorder that makes ``index`` innermost, when it is not yet."""
-    order = [i for i in shape.statement.indices if i != index] + [index]
-    if order == list(shape.statement.indices):
-        return []
-    return [f"reorder {shape.statement.name} {' '.join(order)}"]
+    free = _free_indices(shape, context)
+    order = [i for i in free if i != index] + [index]
+    return [] if order == free else [f"reorder {shape.statement.name} {' '.join(order)}"]
 
 
-def _column_fold(shape: StatementShape, index: str, lanes: int) -> list[str]:
+def _free_indices(shape: StatementShape, context: Context) -> list[str]:
+    """Return the indices whose loops belong to this statement alone."""
+    name = shape.statement.name
+    return [i for i in shape.statement.indices if f"{name}.{i}" not in context.shared]
+
+
+def _column_fold(shape: StatementShape, index: str, context: Context) -> list[str]:
     """A fold across rows: keep a strip of columns in registers while walking down."""
     name = shape.statement.name
-    strip = 4 * lanes
+    strip = 4 * context.hardware.lanes(shape.item_bytes)
+    others = [i for i in _free_indices(shape, context) if i in shape.outputs and i != index]
+    reduced = list(shape.statement.reduction_indices)
     if shape.extents[index] <= strip:
-        order = [i for i in shape.outputs if i != index]
-        order += [*shape.statement.reduction_indices, index]
-        return [f"reorder {name} {' '.join(order)}", f"vectorize {name}.{index}"]
+        return [f"reorder {name} {' '.join([*others, *reduced, index])}", f"vectorize {name}.{index}"]
     outer, inner = f"{index}_o", f"{index}_v"
-    order = [i for i in shape.outputs if i != index] + [outer]
-    order += [*shape.statement.reduction_indices, inner]
     return [
         f"split {name}.{index} {strip} -> {outer}, {inner} tail=mask",
-        f"reorder {name} {' '.join(order)}",
+        f"reorder {name} {' '.join([*others, outer, *reduced, inner])}",
         f"vectorize {name}.{inner}",
     ]
 
@@ -114,19 +126,18 @@ def _map_script(shape: StatementShape, context: Context) -> list[str]:
     name = shape.statement.name
     index = _contiguous_index(shape)
     lines = []
-    if index is not None and shape.extents[index] > 1:
-        if f"{name}.{index}" not in context.shared:
-            lines += [] if context.shared else _lanes_last(shape, index)
-            lines.append(f"vectorize {name}.{index}")
+    if index in _free_indices(shape, context) and shape.extents[index] > 1:
+        lines += _lanes_last(shape, index, context)
+        lines.append(f"vectorize {name}.{index}")
     return lines + _parallel_script(shape, context, exclude=index)
 
 
 def _contiguous_index(shape: StatementShape) -> str | None:
-    """Return the index with most unit-stride accesses; the result counts double, for stores."""
+    """Return the index along which most bytes lie side by side; stores count twice."""
 
     def score(index: str) -> tuple[int, int]:
-        unit = sum(read.stride(index) == 1 for read in shape.reads)
-        unit += 2 * (shape.write.stride(index) == 1)
+        unit = sum(shape.read_bytes(r) for r in shape.reads if r.stride(index) == 1)
+        unit += 2 * shape.read_bytes(shape.write) * (shape.write.stride(index) == 1)
         return unit, shape.statement.indices.index(index)
 
     best = max(shape.statement.indices, key=score, default=None)
@@ -135,7 +146,7 @@ def _contiguous_index(shape: StatementShape) -> str | None:
 
 def _parallel_script(shape: StatementShape, context: Context, exclude: str | None) -> list[str]:
     name = shape.statement.name
-    if context.threads < 2 or shape.flops < PARALLEL_FLOPS or not shape.outputs:
+    if context.threads < 2 or shape.work < PARALLEL_FLOPS or not shape.outputs:
         return []
     outer = shape.statement.indices[0]
     if outer == exclude or outer not in shape.outputs or f"{name}.{outer}" in context.shared:

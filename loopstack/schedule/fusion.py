@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loopstack.ir.affine import Affine
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.program import Program, Statement
 from loopstack.schedule.access_shape import StatementShape
@@ -17,10 +16,11 @@ from loopstack.schedule.access_shape import StatementShape
 
 @dataclass(frozen=True)
 class Fused:
-    """Script lines, and for every statement the loops another statement of its group owns."""
+    """Script lines, the shared loops of every statement, and (loop, members) of every group."""
 
     lines: list[str]
     owned: dict[str, tuple[str, ...]]
+    groups: list[tuple[str, list[StatementShape]]]
 
     def head_of(self, statement: str) -> tuple[str, ...]:
         return self.owned.get(statement, ())
@@ -30,44 +30,57 @@ def fusion_script(program: Program, shapes: list[StatementShape]) -> Fused:
     """Return ``fuse`` commands for every run of statements that share their first index."""
     lines: list[str] = []
     owned: dict[str, tuple[str, ...]] = {}
+    groups: list[tuple[str, list[StatementShape]]] = []
     group: list[StatementShape] = []
     for shape in shapes:
-        if group and all(_can_share(program, other, shape) for other in group):
+        if group and _fits(group, shape):
             head = group[0].statement
-            mine = f"{shape.statement.name}.{shape.statement.indices[0]}"
-            lines.append(f"fuse {head.name}.{head.indices[0]} {mine}")
-            owned[shape.statement.name] = (mine,)
-            owned.setdefault(head.name, ())
+            if len(group) == 1:
+                groups.append((_outer_loop(head), group))
+            lines.append(f"fuse {_outer_loop(head)} {_outer_loop(shape.statement)}")
+            owned[shape.statement.name] = (_outer_loop(shape.statement),)
+            owned[head.name] = (_outer_loop(head),)
             group.append(shape)
         else:
             group = [shape]
-    return Fused(lines, owned)
+    return Fused(lines, owned, groups)
 
 
-def _can_share(program: Program, first: StatementShape, second: StatementShape) -> bool:
-    a, b = first.statement, second.statement
-    if not a.indices or not b.indices or len(a.indices) < 2:
+def _outer_loop(statement: Statement) -> str:
+    return f"{statement.name}.{statement.indices[0]}"
+
+
+def _fits(group: list[StatementShape], shape: StatementShape) -> bool:
+    """Allowed next to every member, and worth it because of at least one."""
+    if any(not _may_share(member, shape) for member in group):
         return False
-    if a.indices[0] in a.reduction_indices or b.indices[0] in b.reduction_indices:
+    return any(_passes_data(m.statement, shape.statement) for m in group)
+
+
+def _may_share(first: StatementShape, second: StatementShape) -> bool:
+    """Same range of the first index, and everything passed on is passed at that same index."""
+    a, b = first.statement, second.statement
+    if not _has_outer_loop(first) or not _has_outer_loop(second):
         return False
     if first.extents[a.indices[0]] != second.extents[b.indices[0]]:
         return False
+    if a.write.array == b.write.array:
+        return False
     passed = [load for load in b.reads if load.array == a.write.array]
-    leading = [load.subscripts[:1] for load in passed]
-    related = bool(passed) or _reads_common(a, b)
-    rewritten = a.write.array == b.write.array
-    return related and not rewritten and all(
-        s == (form_of(b.indices[0]),) for s in leading
-    ) and (not passed or _writes_at(a))  # fmt: skip
+    aligned = all(load.subscripts[:1] == (form_of(b.indices[0]),) for load in passed)
+    return aligned and (not passed or a.write.subscripts[:1] == (form_of(a.indices[0]),))
 
 
-def _writes_at(statement: Statement) -> bool:
-    first: tuple[Affine, ...] = statement.write.subscripts[:1]
-    return first == (form_of(statement.indices[0]),)
+def _has_outer_loop(shape: StatementShape) -> bool:
+    """The first index is no reduction, and there is a loop below it to keep in cache."""
+    s = shape.statement
+    return len(s.indices) > 1 and s.indices[0] not in s.reduction_indices
 
 
-def _reads_common(a: Statement, b: Statement) -> bool:
-    """Both read an array at their first index: sharing the loop reuses it from cache."""
-    ours = {(load.array, load.subscripts[:1] == (form_of(a.indices[0]),)) for load in a.reads}
-    theirs = {(load.array, load.subscripts[:1] == (form_of(b.indices[0]),)) for load in b.reads}
-    return any(aligned for _, aligned in ours & theirs)
+def _passes_data(a: Statement, b: Statement) -> bool:
+    """``b`` reads what ``a`` writes, or both read one array at their first index."""
+    if any(load.array == a.write.array for load in b.reads):
+        return True
+    ours = {load.array for load in a.reads if load.subscripts[:1] == (form_of(a.indices[0]),)}
+    theirs = {load.array for load in b.reads if load.subscripts[:1] == (form_of(b.indices[0]),)}
+    return bool(ours & theirs)

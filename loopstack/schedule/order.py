@@ -18,6 +18,7 @@ from loopstack.schedule.rewrite import (
     replace_at,
     substitute,
     substitute_leaf,
+    with_inside,
     with_leaves,
 )
 from loopstack.schedule.words import Words
@@ -103,7 +104,7 @@ def permute(tree: Tree, order: Sequence[str], command: str, statement: str | Non
         chain[place] = by_name[name]
     body = path[-1].body
     for loop in reversed(chain[top:]):
-        body = (replace(loop, body=body),)
+        body = (with_inside(loop, body),)
     return replace_at(tree, path[: top + 1], body)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 from loopstack.errors import ArgumentError
-from loopstack.ir.affine import Affine
+from loopstack.ir.affine import Affine, Atom
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.expr import Expr, Load, loads, rewrite
 from loopstack.ir.loop_tree import Buffer, Leaf, Loop, Node, Tree
 from loopstack.ir.program import Access, Array
-from loopstack.poly.intervals import Interval, interval, is_finite, loop_ranges, tighten
-from loopstack.poly.projection import eliminate
+from loopstack.poly.intervals import INFINITE, Interval, box_ranges, interval, is_finite, loop_ranges
 from loopstack.schedule.command import Command, options_text
 from loopstack.schedule.lookup import (
     ROOT,
@@ -28,9 +28,9 @@ from loopstack.schedule.lookup import (
 from loopstack.schedule.rewrite import (
     Nodes,
     body_at,
+    replace_leaf,
     substitute_expr,
     with_body,
-    with_leaves,
 )
 from loopstack.schedule.words import Words
 
@@ -160,52 +160,42 @@ class _Packing:
     load: Load
 
     def tree(self) -> Tree:
-        name = self.command.name
         boxes = self._boxes()
-        shape = tuple(Affine((), high - low + 1) for low, high in boxes)
         origins = [low for low, _ in boxes]
-        tree = self._with_reader(origins)
-        body = body_at(tree, self._around_in(tree))
-        at = _after_leading_copies(tree, body, self._loop_name(), self.load.array)
-        copy = self._copy(origins)
-        tree = with_body(tree, self._around_in(tree), (*body[:at], copy, *body[at:]))
-        array = Array(name, self.load.dtype, shape, "temporary")
-        made = Buffer(array, self._loop_name(), self.command.align or 64)
+        reader = self._reading_buffer(origins)
+        inside = self.above[len(self.around) :]
+        body = replace_leaf(inside, body_at(self.old, self.around), self.leaf, reader)
+        loop = self.around[-1].name if self.around else None
+        at = _after_leading_copies(self.old, body, loop, self.load.array)
+        body = (*body[:at], self._copy(origins), *body[at:])
+        shape = tuple(Affine((), high - low + 1) for low, high in boxes)
+        array = Array(self.command.name, self.load.dtype, shape, "temporary")
+        made = Buffer(array, loop, self.command.align or 64)
+        tree = with_body(self.old, self.around, body)
         return replace(tree, buffers=(*tree.buffers, made))
-
-    def _loop_name(self) -> str | None:
-        return self.around[-1].name if self.around else None
-
-    def _around_in(self, tree: Tree) -> Path:
-        return find_loop(tree, self.around[-1].name) if self.around else ()
 
     def _boxes(self) -> list[Interval]:
         """Return the range of every dimension."""
-        ranges: dict[str, Interval] | None = None
         boxes = []
         for loop in self.dims:
             if loop.extent is not None:
                 boxes.append((0, loop.extent - 1))
                 continue
-            ranges = ranges or loop_ranges(self.above, self.leaf.constraints)
-            low, high = ranges[loop.name]
+            low, high = self._ranges[loop.name]
             if not is_finite((low, high)):
                 raise ArgumentError(f"pack needs constant bounds for {loop.name}")
             boxes.append((low, max(low, high)))
         return boxes
 
-    def _with_reader(self, origins: Sequence[int]) -> Tree:
-        """Let the reader load from the buffer."""
+    def _reading_buffer(self, origins: Sequence[int]) -> Leaf:
+        """Return the reader, loading from the buffer."""
         subscripts = tuple(form_of(d.name) - low for d, low in zip(self.dims, origins))
         local = Load(self.command.name, subscripts, self.load.dtype)
 
         def change(node: Expr) -> Expr:
             return local if node == self.load else node
 
-        def visit(leaf: Leaf) -> Leaf:
-            return replace(leaf, expr=rewrite(leaf.expr, change)) if leaf is self.leaf else leaf
-
-        return replace(self.old, body=with_leaves(self.old.body, visit))
+        return replace(self.leaf, expr=rewrite(self.leaf.expr, change))
 
     def _copy(self, origins: Sequence[int]) -> Node:
         """Return the loops that fill the buffer."""
@@ -227,29 +217,53 @@ class _Packing:
     def _constraints(self) -> tuple[Affine, ...]:
         """Return what bounds the copy: the reader's domain seen through the dimensions.
 
-        The other loops are projected out. Where that is wider than the truth, the packed array's
-        own bounds are added, so that a copy never reads beside it.
+        Loops that are neither dimensions nor around the place take their most favourable value.
+        Where that is wider than the truth, the packed array's own bounds are added: a copy never
+        reads beside the array.
         """
-        kept = {loop.name for loop in (*self.around, *self.dims)}
-        dropped = [loop for loop in self.above if loop.name not in kept]
-        system = list(self.leaf.constraints)
-        for loop in dropped:
-            if loop.extent is not None:
-                form = form_of(loop.name)
-                system += [form, loop.extent - 1 - form]
-        shadow = eliminate(system, [loop.name for loop in dropped])
-        if shadow.exact:
-            return shadow.constraints
-        return (*shadow.constraints, *self._inside_array(shadow.constraints))
+        kept = frozenset(loop.name for loop in (*self.around, *self.dims))
+        found = [self._relaxed(c, kept) for c in self.leaf.constraints]
+        forms = tuple(dict.fromkeys(c for c in found if c.terms))
+        return (*forms, *self._missing_array_bounds(forms))
 
-    def _inside_array(self, constraints: Sequence[Affine]) -> list[Affine]:
-        extents = {l.name: (0, l.extent - 1) for l in self.above if l.extent is not None}
-        unknown = {l.name: (-(1 << 62), 1 << 62) for l in self.above}
-        ranges = tighten({**unknown, **extents}, constraints)
-        bounds = []
-        for form, extent in zip(self.load.subscripts, self.old.array(self.load.array).shape):
-            bounds += [form, extent - 1 - form]
-        return [b for b in bounds if interval(b, ranges)[0] < 0]
+    def _relaxed(self, form: Affine, kept: frozenset[str]) -> Affine:
+        names = form.names
+        if names <= kept:
+            return form
+        if names.isdisjoint(kept):
+            return Affine()
+        stays = tuple((a, c) for a, c in form.terms if _atom_names(a) <= kept)
+        goes = Affine(tuple((a, c) for a, c in form.terms if not _atom_names(a) <= kept))
+        highest = interval(goes, self._box)[1]
+        if highest >= INFINITE:
+            highest = interval(goes, self._ranges)[1]
+        return Affine(stays, form.const + highest) if highest < INFINITE else Affine()
+
+    def _missing_array_bounds(self, constraints: tuple[Affine, ...]) -> list[Affine]:
+        """Return bounds of the array that the copy's constraints do not imply."""
+        shape = self.old.array(self.load.array).shape
+        bounds = [b for s, e in zip(self.load.subscripts, shape) for b in (s, e - 1 - s)]
+        known = set(constraints)
+        missing = [b for b in bounds if b not in known]
+        loops = (*self.around, *self.dims)
+        for ranges_of in (box_ranges, loop_ranges):
+            ranges = ranges_of(loops, constraints)
+            missing = [b for b in missing if interval(b, ranges)[0] < 0]
+            if not missing:
+                break
+        return missing
+
+    @cached_property
+    def _box(self) -> dict[str, Interval]:
+        return box_ranges(self.above, self.leaf.constraints)
+
+    @cached_property
+    def _ranges(self) -> dict[str, Interval]:
+        return loop_ranges(self.above, self.leaf.constraints)
+
+
+def _atom_names(atom: Atom) -> frozenset[str]:
+    return frozenset((atom,)) if isinstance(atom, str) else atom.numerator.names
 
 
 def _after_leading_copies(tree: Tree, body: Nodes, loop: str | None, array: str) -> int:

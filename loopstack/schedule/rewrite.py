@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from loopstack.ir.affine import Affine
+from loopstack.ir.affine import Affine, name
 from loopstack.ir.expr import Expr, IndexValue, Load, Op
 from loopstack.ir.loop_tree import Buffer, Leaf, Loop, Node, Prefetch, Stage, Tree
 from loopstack.ir.program import Access
@@ -20,11 +20,16 @@ Nodes = tuple[Node, ...]
 Values = Mapping[str, Affine]
 
 
+def with_inside(loop: Loop, body: Nodes) -> Loop:
+    """Return the loop with another body (``dataclasses.replace`` is too slow for this path)."""
+    return Loop(loop.name, body, loop.extent, loop.kind, loop.tail)
+
+
 def replace_at(tree: Tree, path: Path, nodes: Nodes) -> Tree:
     """Return the tree with ``nodes`` in the place of the last loop of ``path``."""
     old: Node = path[-1]
     for parent in reversed(path[:-1]):
-        nodes, old = (replace(parent, body=_splice(parent.body, old, nodes)),), parent
+        nodes, old = (with_inside(parent, _splice(parent.body, old, nodes)),), parent
     return replace(tree, body=_splice(tree.body, old, nodes))
 
 
@@ -38,6 +43,15 @@ def with_body(tree: Tree, path: Path, body: Nodes) -> Tree:
     if not path:
         return replace(tree, body=body)
     return replace_at(tree, path, (replace(path[-1], body=body),))
+
+
+def replace_leaf(path: Path, body: Nodes, old: Leaf, new: Leaf) -> Nodes:
+    """Return ``body`` with another leaf below the loops of ``path``, the first of which is in it."""
+    nodes: Nodes = (new,)
+    replaced: Node = old
+    for loop in reversed(path):
+        nodes, replaced = (with_inside(loop, _splice(loop.body, replaced, nodes)),), loop
+    return _splice(body, replaced, nodes)
 
 
 def remove_node(tree: Tree, path: Path, node: Node) -> Tree:
@@ -58,9 +72,18 @@ def substitute(nodes: Sequence[Node], values: Values) -> Nodes:
     return tuple(_substitute_node(node, values) for node in nodes)
 
 
+def _substitute_prefetches(nodes: Sequence[Node], values: Values) -> Nodes:
+    def visit(node: Node) -> Node:
+        if isinstance(node, Loop):
+            return replace(node, body=tuple([visit(n) for n in node.body]))
+        return _substitute_node(node, values) if isinstance(node, Prefetch) else node
+
+    return tuple(visit(node) for node in nodes)
+
+
 def _substitute_node(node: Node, values: Values) -> Node:
     if isinstance(node, Loop):
-        return replace(node, body=tuple(_substitute_node(n, values) for n in node.body))
+        return with_inside(node, tuple([_substitute_node(n, values) for n in node.body]))
     if isinstance(node, Prefetch):
         return replace(node, access=_access(node.access, values))
     return substitute_leaf(node, values)
@@ -69,13 +92,37 @@ def _substitute_node(node: Node, values: Values) -> Node:
 def substitute_leaf(leaf: Leaf, values: Values) -> Leaf:
     """Return ``leaf`` over other loops; constraints that always hold are dropped."""
     constraints = tuple(c for c in _forms(leaf.constraints, values) if c.terms or c.const < 0)
-    return replace(
-        leaf,
-        binding=tuple([(i, form.substitute(values)) for i, form in leaf.binding]),
-        constraints=constraints,
-        write=_access(leaf.write, values),
-        expr=substitute_expr(leaf.expr, values),
+    return Leaf(
+        leaf.statement,
+        tuple([(i, form.substitute(values)) for i, form in leaf.binding]),
+        constraints,
+        _access(leaf.write, values),
+        substitute_expr(leaf.expr, values),
+        leaf.reduction,
+        leaf.pad,
     )
+
+
+def split_body(loop: Loop, factor: int, outer: str, inner: str) -> Nodes:
+    """Return the body of ``loop`` over ``factor * outer + inner`` in its place.
+
+    ``loop >= 0`` becomes ``outer >= 0``, which says the same of blocks and needs no look at
+    ``inner``; an extent that ``factor`` does not divide becomes a constraint.
+    """
+    image = name(outer) * factor + name(inner)
+    starts = name(loop.name)
+
+    def visit(leaf: Leaf) -> Leaf:
+        rest = replace(leaf, constraints=tuple([c for c in leaf.constraints if c != starts]))
+        made = substitute_leaf(rest, {loop.name: image})
+        if len(rest.constraints) == len(leaf.constraints):
+            return made
+        return replace(made, constraints=(name(outer), *made.constraints))
+
+    body = _substitute_prefetches(with_leaves(loop.body, visit), {loop.name: image})
+    if loop.extent is not None and loop.extent % factor:
+        return add_constraint(body, loop.extent - 1 - image)
+    return body
 
 
 def _forms(forms: Sequence[Affine], values: Values) -> tuple[Affine, ...]:
@@ -89,7 +136,7 @@ def _access(access: Access, values: Values) -> Access:
 def substitute_expr(expr: Expr, values: Values) -> Expr:
     """Replace names in every subscript and index value of ``expr``."""
     if isinstance(expr, Op):
-        return replace(expr, args=tuple([substitute_expr(arg, values) for arg in expr.args]))
+        return Op(expr.name, tuple([substitute_expr(a, values) for a in expr.args]), expr.dtype)
     if isinstance(expr, Load):
         return Load(expr.array, _forms(expr.subscripts, values), expr.dtype)
     if isinstance(expr, IndexValue):
@@ -102,7 +149,7 @@ def with_leaves(nodes: Sequence[Node], change: Callable[[Leaf], Leaf]) -> Nodes:
 
     def visit(node: Node) -> Node:
         if isinstance(node, Loop):
-            return replace(node, body=tuple([visit(n) for n in node.body]))
+            return with_inside(node, tuple([visit(n) for n in node.body]))
         return change(node) if isinstance(node, Leaf) else node
 
     return tuple(visit(node) for node in nodes)

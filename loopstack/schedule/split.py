@@ -14,10 +14,10 @@ from loopstack.schedule.lookup import find_loop, leaves_below, new_loop_name, ow
 from loopstack.schedule.order import permute
 from loopstack.schedule.ranges import box_range, ranges_above
 from loopstack.schedule.rewrite import (
-    add_constraint,
     references,
     rename_references,
     replace_at,
+    split_body,
     substitute,
     with_leaves,
 )
@@ -72,10 +72,7 @@ class Split(Command):
             raise ArgumentError(f"split needs two different names, found {self.outer} twice")
         outer = new_loop_name(tree, owner, self.outer, (loop.name,))
         inner = new_loop_name(tree, owner, self.inner, (loop.name,))
-        image = form_of(outer) * self.factor + form_of(inner)
-        body = substitute(loop.body, {loop.name: image})
-        if loop.extent is not None and loop.extent % self.factor:
-            body = add_constraint(body, loop.extent - 1 - image)
+        body = split_body(loop, self.factor, outer, inner)
         blocks = None if loop.extent is None else -(-loop.extent // self.factor)
         kinds = _SPLIT_KINDS[loop.kind]
         block = Loop(inner, body, self.factor, kinds[1], self.tail or loop.tail)

@@ -24,7 +24,6 @@ class Words:
     def __init__(self, text: str, line: int) -> None:
         self.text = text
         self.line = line
-        self.columns = [m.start() for m in _WORD.finditer(text)]
         self.words = _WORD.findall(text)
         self.next = 0
 
@@ -116,7 +115,8 @@ class Words:
 
     def refuse(self, message: str, word: int) -> NoReturn:
         """Raise ``message`` at word number ``word``."""
-        column = self.columns[word] if word < len(self.columns) else len(self.text.rstrip())
+        columns = [m.start() for m in _WORD.finditer(self.text)]
+        column = columns[word] if word < len(columns) else len(self.text.rstrip())
         where = f"line {self.line}, column {column + 1}"
         picture = f"  {self.text.rstrip()}\n  {' ' * column}^"
         raise ScheduleSyntaxError(f"{where}: {message}\n{picture}", self.line, column + 1)

@@ -29,9 +29,7 @@ def run(
     progress: Callable[[Progress], None] | None = None,
     prior: tuple[Record, ...] = (),
 ) -> SearchResult:
-    task = SearchTask(
-        TOLD, DEFAULT, f"{trials} trials", seed=seed, prior=prior, progress=progress
-    )
+    task = SearchTask(TOLD, DEFAULT, f"{trials} trials", seed=seed, prior=prior, progress=progress)
     meter = Meter(Budget(trials=trials), clock=lambda: 0.0)
     return Engine(task, measurer or FakeMeasurer(), meter).run(make)
 
@@ -107,7 +105,8 @@ def test_a_lucky_trial_does_not_win_the_finals() -> None:
 def test_faults_are_kept_in_the_history_and_never_win() -> None:
     result = run(trials=80)
     faulty = [t for t in result.history if t.fault]
-    assert faulty and all(t.timing is None and t.fault == "crash" for t in faulty)
+    assert faulty
+    assert all(t.timing is None and t.fault == "crash" for t in faulty)
     assert result.script not in {t.script for t in faulty}
 
 
@@ -132,7 +131,8 @@ def test_finals_that_always_fail_leave_the_default() -> None:
 def test_an_interrupt_keeps_the_best_so_far() -> None:
     measurer = FakeMeasurer(stop_after=20)
     result = run(measurer=measurer, trials=1000)
-    assert result.interrupted and measurer.closed
+    assert result.interrupted
+    assert measurer.closed
     assert 0 < result.trials <= 20
     assert result.timing.median_ns <= (result.history[0].timing or result.timing).median_ns
 
@@ -166,7 +166,8 @@ def test_evolution_beats_random_draws_on_a_smooth_space() -> None:
         return Measured(Timing((score + 40.0 * script.count("pack"),)), 1.0)
 
     random, evolved = (
-        run(make, trials=150, measurer=FakeMeasurer(judge)) for make in (RandomProposer, EvolveProposer)
+        run(make, trials=150, measurer=FakeMeasurer(judge))
+        for make in (RandomProposer, EvolveProposer)
     )
     assert evolved.timing.median_ns <= random.timing.median_ns
 

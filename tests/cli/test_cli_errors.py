@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loopstack.cli import bench as bench_verb
-from loopstack.cli.app import installed_version, run_app
+from loopstack.cli.main import installed_version, main
 from loopstack.cli.target import load_file, parse_sizes
 from loopstack.errors import ArgumentError
 from loopstack.records import Record, RecordKey, default_store
@@ -19,7 +19,7 @@ RECORD_VERBS = ["list", "export", "merge", "prune"]
 def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
     """Run the command line; return (exit code, standard output, standard error)."""
     with pytest.raises(SystemExit) as ended:
-        run_app([str(word) for word in words])
+        main([str(word) for word in words])
     printed = capsys.readouterr()
     return int(ended.value.code or 0), printed.out, printed.err
 
@@ -168,7 +168,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_list_shows_winners(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "records", "list")
     assert code == 0
-    assert "matmul" in out and "m=512" in out
+    assert "matmul" in out
+    assert "m=512" in out
     assert f"1 records in {store}" in out.replace("\n", " ").replace("  ", " ")
 
 

@@ -65,7 +65,7 @@ def test_special_values(label):
             assert compare(np.asarray(found[name]), faithful, error) is None, (label, sizes)
 
 
-# ---- other array kinds and layouts ----------------------------------------------------------------
+# ---- other array kinds and layouts --------------------------------------------------------------
 FEW = ("matmul", "softmax", "layernorm", "conv2d", "column_sum", "transpose", "scaled_matvec")
 
 

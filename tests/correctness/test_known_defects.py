@@ -1,4 +1,3 @@
-# ruff: noqa: F722, F821, UP037  (dimension strings are not forward references)
 """What went wrong in earlier compilers of this kind must not go wrong here."""
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A worker whose candidates do as their script says; the protocol and the time limit are real.
 
-    "time 120"   is measured at 120 ns        "crash"  aborts        "exit"  leaves quietly
-    "wrong"      gives a fault                "hang"   never returns
-    "deaf hang"  never returns and ignores its own time limit        "bug"   raises
+"time 120"   is measured at 120 ns        "crash"  aborts        "exit"  leaves quietly
+"wrong"      gives a fault                "hang"   never returns
+"deaf hang"  never returns and ignores its own time limit        "bug"   raises
 """
 
 from __future__ import annotations

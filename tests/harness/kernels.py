@@ -1,4 +1,3 @@
-# ruff: noqa: F722, F821, UP037  (dimension strings are not forward references)
 """Tensor kernels as users write them, each with its meaning in NumPy.
 
 ``CASES`` maps a name to a :class:`Case`: the undecorated function, the size names in declared

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from loopstack.ir.reader import read_program
 from loopstack.measure import MeasureTask
-from loopstack.records import Record, SearchResult, make_key
-from loopstack.records import tuning
+from loopstack.records import Record, SearchResult, make_key, tuning
 
 
 def records_of(found: SearchResult, told: MeasureTask) -> list[Record]:

@@ -41,7 +41,8 @@ void test_general_case(const Target& t, VOp op, std::int64_t a, std::int64_t b, 
   const Code code = generate_checked(k.module(), t, what);
   if (!host_runs(t) || code.bytes.empty()) return;
   std::int64_t result = 0;
-  Executable(code).run({&result, reinterpret_cast<void*>(a), reinterpret_cast<void*>(b)});
+  const Visible seen(&result, 8);
+  Executable(code, t).run({&result, reinterpret_cast<void*>(a), reinterpret_cast<void*>(b)});
   const std::int64_t want = general_reference(op, a, alias == 3 && !immediate ? a : b);
   check(result == want, what + ": want " + std::to_string(want) + " got " + std::to_string(result));
 }
@@ -86,7 +87,8 @@ void test_branches(const Target& t) {
           const Code code = generate_checked(k.module(), t, name(t, "branch"));
           if (!host_runs(t) || code.bytes.empty()) continue;
           std::int64_t got = 0;
-          Executable(code).run({&got, reinterpret_cast<void*>(a), reinterpret_cast<void*>(b)});
+          const Visible seen(&got, 8);
+          Executable(code, t).run({&got, reinterpret_cast<void*>(a), reinterpret_cast<void*>(b)});
           const bool taken[] = {a < b, a <= b, a > b, a >= b, a == b, a != b};
           check(got == (taken[c] ? 20 : 10), name(t, "branch"));
         }
@@ -125,11 +127,12 @@ void test_axpy(const Target& t) {
   check(code.notes.size() == 1 && code.notes[0].second == "for i", name(t, "axpy notes"));
   check(code.times.size() == 3 && code.text_size_bytes <= code.bytes.size(), name(t, "axpy code"));
   if (!host_runs(t)) return;
-  const Executable exe(code);
+  const Executable exe(code, t);
   for (std::int64_t size = 0; size < 70; ++size) {
     Guarded ys(4 * size), xs(4 * size);
     std::vector<float> want(size);
     float a = 1.5f;
+    const Visible seen(&a, 4);
     for (int k = 0; k < size; ++k) {
       xs.as<float>()[k] = float(k) - 3.0f, ys.as<float>()[k] = float(100 - k);
       want[k] = std::fma(a, xs.as<float>()[k], ys.as<float>()[k]);
@@ -163,7 +166,7 @@ void test_dot(const Target& t) {
     xs.as<double>()[k] = k, ys.as<double>()[k] = 3 - k;
     want += double(k) * (3 - k);
   }
-  Executable(code).run({result.data(), xs.data(), ys.data(), reinterpret_cast<void*>(size)});
+  Executable(code, t).run({result.data(), xs.data(), ys.data(), reinterpret_cast<void*>(size)});
   check(*result.as<double>() == want, name(t, "dot"));
 }
 
@@ -215,7 +218,7 @@ void test_gemm(const Target& t, int rows, int columns, bool spills) {
     for (int i = 0; i < rows; ++i)
       for (int j = 0; j < width; ++j)
         want[i * width + j] += a.as<float>()[k * rows + i] * b.as<float>()[k * width + j];
-  Executable(code).run({c.data(), a.data(), b.data(), reinterpret_cast<void*>(depth)});
+  Executable(code, t).run({c.data(), a.data(), b.data(), reinterpret_cast<void*>(depth)});
   check(std::memcmp(want.data(), c.data(), c.size()) == 0, what);
 }
 
@@ -243,10 +246,11 @@ void test_many_pointers(const Target& t) {
   std::vector<std::int64_t> data(count * 6);
   std::int64_t want = 0, got = 0;
   for (int k = 0; k < count * 6; ++k) want += data[k] = k * k - 1000;
+  const Visible seen(data.data(), 8 * data.size()), result(&got, 8);
   std::vector<void*> arguments;
   for (int k = 0; k < count; ++k) arguments.push_back(&data[6 * k]);
   arguments.push_back(&got);
-  Executable(code).run(arguments);
+  Executable(code, t).run(arguments);
   check(got == want, name(t, "pointers"));
 }
 
@@ -310,6 +314,8 @@ void test_parallel(const Target& t) {
   std::vector<std::int64_t> privates(2 * 4096 / 8);
   for (int k = 0; k < n; ++k) data[k] = k;
   void* arguments[] = {data, reinterpret_cast<void*>(n)};
+  const Visible a(data, sizeof data), b(workspace, sizeof workspace);
+  const Visible c(privates.data(), 8 * privates.size());
   loopnest_frame frame{};
   frame.arguments = arguments;
   frame.workspace = reinterpret_cast<char*>(workspace);
@@ -317,7 +323,7 @@ void test_parallel(const Target& t) {
   frame.private_stride = 4096;
   frame.parallel_for = serial_parallel_for;
   frame.threads = 2;
-  Executable(code).run(frame);
+  Executable(code, t).run(frame, 2);
   for (int k = 0; k < n; ++k) check(data[k] == k + 2 * n, name(t, "parallel element"));
   check(workspace[2] == 5, name(t, "values live across a parallel call"));
   check(privates[3] == 4 + n && privates[512 + 3] == 10 + n, name(t, "private workspace"));

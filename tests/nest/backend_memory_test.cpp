@@ -5,6 +5,9 @@
 namespace backend_test {
 namespace {
 
+// Emulated instructions are slow.
+int trials(const Target& t) { return is_emulated(t) ? 4 : 20; }
+
 template <class T>
 bool holds(Cond c, T a, T b) {
   switch (c) {
@@ -46,11 +49,11 @@ void test_compare(const Target& t, bool mask_of_data, bool fold) {
                                " for " + elem_name(elem_of<D>());
       const Code code = generate_checked(b.module(), t, what);
       if (!host_runs(t) || code.bytes.empty()) continue;
-      const Executable exe(code);
+      const Executable exe(code, t);
       Guarded out(lanes * sizeof(D)), ab(lanes * sizeof(T)), bb(lanes * sizeof(T));
       Guarded ub(lanes * sizeof(D)), vb(lanes * sizeof(D));
       Random random;
-      for (int trial = 0; trial < 20; ++trial) {
+      for (int trial = 0; trial < trials(t); ++trial) {
         std::vector<T> a(lanes);
         for (int l = 0; l < lanes; ++l) {
           ab.as<T>()[l] = a[l] = random_value<T>(random);
@@ -90,7 +93,7 @@ void test_tails(const Target& t, bool constant_count) {
       T* to_data = reinterpret_cast<T*>(to.data() + 1);
       std::memset(to.data(), 0x11, to.size());
       for (int l = 0; l < active; ++l) from.as<T>()[l] = T(l + 1);
-      Executable(code).run({to_data, from.data(), reinterpret_cast<void*>(n), all.data()});
+      Executable(code, t).run({to_data, from.data(), reinterpret_cast<void*>(n), all.data()});
       for (int l = 0; l < lanes; ++l) {
         check(all.as<T>()[l] == (l < active ? T(l + 1) : T(0)), what + " load");
         if (l < active) check(to_data[l] == T(l + 1), what + " store");
@@ -118,11 +121,11 @@ void test_masked_memory(const Target& t) {
     const std::string what = label(t, "masked memory", elem_of<T>(), lanes);
     const Code code = generate_checked(b.module(), t, what);
     if (!host_runs(t) || code.bytes.empty()) return;
-    const Executable exe(code);
+    const Executable exe(code, t);
     Random random;
     Guarded out(lanes * sizeof(T)), mask_data(lanes * sizeof(T)), data(lanes * sizeof(T));
     Guarded one(sizeof(T)), splats(lanes * sizeof(T));
-    for (int trial = 0; trial < 20; ++trial) {
+    for (int trial = 0; trial < trials(t); ++trial) {
       bool any = false;
       for (int l = 0; l < lanes; ++l) {
         mask_data.as<T>()[l] = T(trial == 0 ? 0 : random.below(2));
@@ -160,7 +163,7 @@ void test_strided(const Target& t, std::int64_t stride, bool with_mask, bool ind
                              std::to_string(stride) + (with_mask ? " masked" : "");
     const Code code = generate_checked(b.module(), t, what);
     if (!host_runs(t) || code.bytes.empty()) return;
-    const Executable exe(code);
+    const Executable exe(code, t);
     for (int n = with_mask ? 0 : lanes; n <= lanes; ++n) {
       const std::int64_t reach = n == 0 ? 0 : (n - 1) * std::abs(stride) + 1;
       Guarded to(reach * sizeof(T), stride < 0), from(reach * sizeof(T), stride < 0);
@@ -198,7 +201,7 @@ void test_stream(const Target& t) {
     if (!host_runs(t) || code.bytes.empty()) return;
     Guarded to(lanes * sizeof(T)), from(lanes * sizeof(T));
     for (int l = 0; l < lanes; ++l) from.as<T>()[l] = T(l + 1);
-    Executable(code).run({to.data(), from.data()});
+    Executable(code, t).run({to.data(), from.data()});
     check(std::memcmp(to.data(), from.data(), to.size()) == 0, what);
   });
 }

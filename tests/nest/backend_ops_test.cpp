@@ -10,7 +10,8 @@
 namespace backend_test {
 namespace {
 
-constexpr int trials = 24;
+// Emulated instructions are slow.
+int trials(const Target& t) { return is_emulated(t) ? 3 : 24; }
 
 template <class T>
 T wrap(VOp op, T a, T b) {
@@ -132,12 +133,13 @@ vir::Module lanewise_module(const Shape& s, Elem e, int lanes, Mode mode) {
 }
 
 template <class T>
-void run_lanewise(const Shape& s, int lanes, Mode mode, const Code& code, const std::string& what) {
-  const Executable exe(code);
+void run_lanewise(const Target& t, const Shape& s, int lanes, Mode mode, const Code& code,
+                  const std::string& what) {
+  const Executable exe(code, t);
   const std::size_t bytes = lanes * sizeof(T);
   Guarded out(bytes), a(bytes), b(bytes), c(bytes), copies(3 * bytes);
   Random random;
-  for (int trial = 0; trial < trials; ++trial) {
+  for (int trial = 0; trial < trials(t); ++trial) {
     for (int l = 0; l < lanes; ++l) {
       a.as<T>()[l] = random_value<T>(random);
       b.as<T>()[l] = random_value<T>(random);
@@ -173,7 +175,7 @@ void test_lanewise(const Target& t) {
                                  elem_name(elem_of<T>()) + "x" + std::to_string(lanes) + " " +
                                  mode_names[m];
         const Code code = generate_checked(module, t, what);
-        if (host_runs(t) && !code.bytes.empty()) run_lanewise<T>(s, lanes, mode, code, what);
+        if (host_runs(t) && !code.bytes.empty()) run_lanewise<T>(t, s, lanes, mode, code, what);
       }
     }
   }
@@ -193,10 +195,10 @@ void test_convert(const Target& t) {
                              " to " + elem_name(elem_of<To>()) + " x" + std::to_string(lanes);
     const Code code = generate_checked(b.module(), t, what);
     if (!host_runs(t) || code.bytes.empty()) continue;
-    const Executable exe(code);
+    const Executable exe(code, t);
     Guarded to(lanes * sizeof(To)), from(lanes * sizeof(From));
     Random random;
-    for (int trial = 0; trial < trials; ++trial) {
+    for (int trial = 0; trial < trials(t); ++trial) {
       for (int l = 0; l < lanes; ++l) {
         From x = random_value<From>(random);
         if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
@@ -253,10 +255,10 @@ void test_reduce(const Target& t) {
                                "x" + std::to_string(lanes);
       const Code code = generate_checked(b.module(), t, what);
       if (!host_runs(t) || code.bytes.empty()) continue;
-      const Executable exe(code);
+      const Executable exe(code, t);
       Guarded to(sizeof(T)), from(lanes * sizeof(T));
       Random random;
-      for (int trial = 0; trial < trials; ++trial) {
+      for (int trial = 0; trial < trials(t); ++trial) {
         for (int l = 0; l < lanes; ++l) from.as<T>()[l] = random_value<T>(random);
         exe.run({to.data(), from.data()});
         const T want = fold_halves(op, std::vector<T>(from.as<T>(), from.as<T>() + lanes));
@@ -292,7 +294,7 @@ void test_makers(const Target& t) {
     if (!host_runs(t) || code.bytes.empty()) continue;
     Guarded to(4 * bytes), from(sizeof(T));
     *from.as<T>() = special<T>(2);
-    Executable(code).run({to.data(), from.data()});
+    Executable(code, t).run({to.data(), from.data()});
     for (int l = 0; l < lanes; ++l) {
       check(same_value(to.as<T>()[l], value), what + " constant");
       check(same_value(to.as<T>()[lanes + l], *from.as<T>()), what + " broadcast");

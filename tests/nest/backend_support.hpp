@@ -109,6 +109,26 @@ struct Builder {
   }
 };
 
+// Memory that generated code may touch: what an emulated run sees.
+struct Region {
+  const void* address;
+  std::size_t size;
+};
+inline std::vector<Region> visible;
+
+class Visible {
+ public:
+  Visible(const void* p, std::size_t size) : region_{p, size} { visible.push_back(region_); }
+  Visible(const Visible&) = delete;
+  Visible& operator=(const Visible&) = delete;
+  ~Visible() {
+    std::erase_if(visible, [&](const Region& r) { return r.address == region_.address; });
+  }
+
+ private:
+  Region region_;
+};
+
 // `bytes` bytes that end (or begin) at an inaccessible page.
 class Guarded {
  public:
@@ -120,10 +140,14 @@ class Guarded {
     map_ = static_cast<char*>(p);
     if (mprotect(map_ + page, body, PROT_READ | PROT_WRITE) != 0) std::abort();
     data_ = guard_below ? map_ + page : map_ + page + body - bytes;
+    visible.push_back({data_, bytes_});
   }
   Guarded(const Guarded&) = delete;
   Guarded& operator=(const Guarded&) = delete;
-  ~Guarded() { munmap(map_, total_); }
+  ~Guarded() {
+    std::erase_if(visible, [&](const Region& r) { return r.address == data_; });
+    munmap(map_, total_);
+  }
   char* data() { return data_; }
   std::size_t size() const { return bytes_; }
   template <class T> T* as() { return reinterpret_cast<T*>(data_); }
@@ -137,9 +161,16 @@ class Guarded {
 // differs afterwards.
 extern "C" std::int64_t backend_test_call(loopnest_kernel kernel, loopnest_frame* frame);
 
+// True when generated code for `t` runs here: on the processor, or through the emulator.
+bool host_runs(const Target& t);
+bool is_emulated(const Target& t);
+// Runs `entry` in the emulator with `visible` as its memory.
+void run_emulated(loopnest_kernel entry, loopnest_frame* frame);
+
 class Executable {
  public:
-  explicit Executable(const Code& code) : size_(code.bytes.size()) {
+  Executable(const Code& code, const Target& target)
+      : size_(code.bytes.size()), emulated_(is_emulated(target)) {
     map_ = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     std::memcpy(map_, code.bytes.data(), size_);
     mprotect(map_, size_, PROT_READ | PROT_EXEC);
@@ -148,19 +179,25 @@ class Executable {
   Executable(const Executable&) = delete;
   Executable& operator=(const Executable&) = delete;
   ~Executable() { munmap(map_, size_); }
-  void run(loopnest_frame& frame) const {
+  void run(loopnest_frame& frame, std::size_t arguments) const {
+    if (emulated_) {
+      const Visible code(map_, size_), context(&frame, sizeof frame);
+      const Visible pointers(frame.arguments, 8 * arguments);
+      return run_emulated(entry_, &frame);
+    }
     check(backend_test_call(entry_, &frame) == 0, "callee-saved registers");
   }
   void run(const std::vector<void*>& arguments) const {
     loopnest_frame frame{};
     frame.arguments = arguments.data();
     frame.threads = 1;
-    run(frame);
+    run(frame, arguments.size());
   }
 
  private:
   void* map_;
   std::size_t size_;
+  bool emulated_;
   loopnest_kernel entry_;
 };
 
@@ -174,12 +211,7 @@ inline Code generate_checked(const vir::Module& m, const Target& t, const std::s
   }
 }
 
-// The instruction sets code is generated for, and whether this machine runs them.
-inline bool host_runs(const Target& t) {
-  if (t.isa == Isa::avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
+// The instruction sets code is generated for.
 inline const Target targets[] = {Target{Isa::avx2}, Target{Isa::avx512}};
 
 // ---- values ----

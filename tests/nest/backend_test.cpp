@@ -1,5 +1,7 @@
 // The back end's test program: vector IR built by hand, generated for both x86 targets, run on the
 // one this machine has. Prints what failed; the exit code says whether anything did.
+#include <unistd.h>
+
 #include "backend_support.hpp"
 
 asm(R"(
@@ -49,14 +51,82 @@ backend_test_call:
 )");
 
 namespace backend_test {
+namespace {
+
+// The emulator's process: requests to its standard input, answers from its standard output.
+std::FILE *requests = nullptr, *answers = nullptr;
+
+bool processor_runs(const Target& t) {
+  if (t.isa == Isa::avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+void start_emulator(const char* command) {
+  int to[2], from[2];
+  if (pipe(to) != 0 || pipe(from) != 0) std::abort();
+  if (fork() == 0) {
+    dup2(to[0], 0), dup2(from[1], 1);
+    for (const int fd : {to[0], to[1], from[0], from[1]}) close(fd);
+    execl("/bin/sh", "sh", "-c", command, nullptr);
+    _exit(127);
+  }
+  close(to[0]), close(from[1]);
+  requests = fdopen(to[1], "wb");
+  answers = fdopen(from[0], "rb");
+}
+
+void send(std::uint64_t value) { std::fwrite(&value, 8, 1, requests); }
+void send_address(const void* p) { send(reinterpret_cast<std::uintptr_t>(p)); }
+
+void receive(void* to, std::size_t size) {
+  if (size != 0 && std::fread(to, size, 1, answers) != 1) {
+    std::printf("the emulator died\n");
+    std::exit(1);
+  }
+}
+
+}  // namespace
+
+bool is_emulated(const Target& t) { return !processor_runs(t) && requests != nullptr; }
+bool host_runs(const Target& t) { return processor_runs(t) || is_emulated(t); }
+
+void run_emulated(loopnest_kernel entry, loopnest_frame* frame) {
+  send_address(reinterpret_cast<const void*>(entry));
+  send_address(frame);
+  send_address(reinterpret_cast<const void*>(frame->parallel_for));
+  send(visible.size());
+  for (const Region& r : visible) {
+    send_address(r.address), send(r.size);
+    std::fwrite(r.address, 1, r.size, requests);
+  }
+  std::fflush(requests);
+  std::uint64_t failed = 0;
+  receive(&failed, 8);
+  if (failed != 0) {
+    std::string message(failed, ' ');
+    receive(message.data(), failed);
+    return check(false, "emulator: " + message);
+  }
+  for (const Region& r : visible) {
+    std::vector<char> now(r.size);
+    receive(now.data(), r.size);
+    if (std::memcmp(now.data(), r.address, r.size) != 0) {
+      std::memcpy(const_cast<void*>(r.address), now.data(), r.size);
+    }
+  }
+}
+
 void test_operators();
 void test_memory();
 void test_kernels();
 void test_random_programs(int count);
 }  // namespace backend_test
 
-// An argument is the number of random programs.
+// Arguments: the number of random programs; a command that runs the emulator, for targets this
+// processor lacks (x86_emulator.py).
 int main(int argc, char** argv) {
+  if (argc > 2) backend_test::start_emulator(argv[2]);
   backend_test::test_operators();
   backend_test::test_memory();
   backend_test::test_kernels();

@@ -52,6 +52,16 @@ def test_allocates_the_output() -> None:
     assert (result.shape, result.dtype, result.flags.c_contiguous) == ((4, 5), np.float32, True)
 
 
+def test_large_outputs_start_on_a_cache_line() -> None:
+    large = np.zeros((300, 100))
+    k = make([row("x", "input", large), row("y", "output", large)])
+    results = [k(large) for _ in range(5)]
+    assert all(r.ctypes.data % 64 == 0 and r.flags.owndata for r in results)
+    results[0].resize((500, 300))
+    assert results[0].shape == (500, 300)
+    assert np.zeros(100_000).sum() == 0
+
+
 def test_returns_out_itself() -> None:
     out = np.empty_like(C)
     assert make(MATMUL)(A, B, out=out) is out
@@ -125,9 +135,19 @@ def test_outputs_must_be_writeable_and_apart() -> None:
     assert took_fallback(k(square, out=frozen))
     assert took_fallback(k(square, out=square))
     assert took_fallback(k(base[0:4], out=base[3:7]))
-    assert k(base[0:4], out=base[4:8]) is not None
     assert not took_fallback(k(base[0:4], out=base[4:8]))
     assert not took_fallback(k(frozen, out=square))
+
+
+def test_columns_of_one_matrix_are_apart() -> None:
+    base = np.zeros((8, 10))
+    left, right, even, odd = base[:, :5], base[:, 5:], base[:, ::2], base[:, 1::2]
+    blocks = make([row("x", "input", left), row("y", "output", right)])
+    assert blocks(left, out=right) is right
+    assert took_fallback(blocks(left, out=base[:, 4:9]))
+    columns = make([row("x", "input", even), row("y", "output", odd)])
+    assert columns(even, out=odd) is odd
+    assert took_fallback(columns(even, out=base[:, ::2]))
 
 
 def test_inputs_may_share_memory() -> None:

@@ -19,22 +19,22 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(knob.env, raising=False)
     yield
     for name in knobs.KNOBS:
-        knobs.set_default(name, None)
+        knobs.set(**{name: None})
 
 
 def test_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert knobs.get("isa") is None
+    assert knobs.value("isa") is None
     monkeypatch.setenv("LOOPSTACK_ISA", "avx2")
-    assert knobs.get("isa") == "avx2"
-    knobs.set_default("isa", "avx512")
-    assert knobs.get("isa") == "avx512"
+    assert knobs.value("isa") == "avx2"
+    knobs.set(isa="avx512")
+    assert knobs.value("isa") == "avx512"
     with knobs.scope(isa="neon"):
-        assert knobs.get("isa") == "neon"
+        assert knobs.value("isa") == "neon"
         with knobs.scope(isa="neon_fp16", num_threads=3):
-            assert (knobs.get("isa"), knobs.get("num_threads")) == ("neon_fp16", 3)
-        assert knobs.get("isa") == "neon"
-    knobs.set_default("isa", None)
-    assert knobs.get("isa") == "avx2"
+            assert (knobs.value("isa"), knobs.value("num_threads")) == ("neon_fp16", 3)
+        assert knobs.value("isa") == "neon"
+    knobs.set(isa=None)
+    assert knobs.value("isa") == "avx2"
 
 
 @pytest.mark.parametrize(
@@ -66,25 +66,25 @@ def test_bad_environment(
     monkeypatch.setenv(variable, text)
     name = variable.removeprefix("LOOPSTACK_").lower()
     with pytest.raises(ArgumentError) as caught:
-        knobs.get(name)
+        knobs.value(name)
     assert str(caught.value) == message
 
 
 def test_bad_value_in_python_changes_nothing() -> None:
     with pytest.raises(ArgumentError) as caught:
-        knobs.set_default("num_threads", 2.5)
+        knobs.set(num_threads=2.5)
     assert str(caught.value) == (
         "num_threads must be an integer from 1 to 512, found 2.5 "
         "(default: the CPUs this process may use)"
     )
     with pytest.raises(ArgumentError), knobs.scope(isa="avx2", num_threads=True):
         pass
-    assert knobs.get("isa") is None
+    assert knobs.value("isa") is None
 
 
 def test_unknown_name() -> None:
     with pytest.raises(ArgumentError) as caught:
-        knobs.get("speed")
+        knobs.value("speed")
     assert str(caught.value) == (
         "unknown setting 'speed'; settings are isa, num_threads, store, code_memory_limit"
     )
@@ -92,11 +92,11 @@ def test_unknown_name() -> None:
 
 def test_sizes_and_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOOPSTACK_CODE_MEMORY_LIMIT", "64 MiB")
-    assert knobs.get("code_memory_limit") == 64 << 20
+    assert knobs.value("code_memory_limit") == 64 << 20
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
-    assert knobs.get("store") == Path("/data/loopstack/records.db")
+    assert knobs.value("store") == Path("/data/loopstack/records.db")
     monkeypatch.setenv("LOOPSTACK_STORE", "~/mine.db")
-    assert knobs.get("store") == Path.home() / "mine.db"
+    assert knobs.value("store") == Path.home() / "mine.db"
 
 
 def test_code_key_holds_exactly_what_affects_code() -> None:
@@ -111,12 +111,12 @@ def test_code_key_holds_exactly_what_affects_code() -> None:
 def test_scope_is_of_its_context() -> None:
     seen: list[object] = []
     with knobs.scope(isa="avx2"):
-        thread = threading.Thread(target=lambda: seen.append(knobs.get("isa")))
+        thread = threading.Thread(target=lambda: seen.append(knobs.value("isa")))
         thread.start()
         thread.join()
         copied = contextvars.copy_context()
     assert seen == [None]
-    assert copied.run(knobs.get, "isa") == "avx2"
+    assert copied.run(knobs.value, "isa") == "avx2"
 
 
 def test_listeners_hear_of_scopes_and_defaults() -> None:
@@ -125,7 +125,7 @@ def test_listeners_hear_of_scopes_and_defaults() -> None:
     generation, scopes = heard[0]
     with knobs.scope(isa="avx2"):
         assert heard[-1] == (generation, scopes + 1)
-    knobs.set_default("isa", "avx2")
+    knobs.set(isa="avx2")
     assert heard[-1] == (generation + 1, scopes)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from harness import machine_code
 from harness.machine_code import needs_x86
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loopstack import _loopnest, knobs
 from loopstack.errors import ArgumentError, InternalError, UnsupportedTarget
@@ -355,6 +357,25 @@ def test_overlap_is_exact() -> None:
     assert not buffers.overlaps(info(base[:, ::2]), info(base[:, 1::2]))
     assert buffers.overlaps(info(base[:, ::2]), info(base[::-1, 6:]))
     assert not buffers.overlaps(info(base[:0]), info(base))
+
+
+@given(st.data())
+def test_overlap_never_misses_shared_memory(data: st.DataObject) -> None:
+    def view() -> np.ndarray[Any, Any]:
+        base = memory.reshape(data.draw(st.sampled_from([(60,), (6, 10), (3, 4, 5)])))
+        index = []
+        for extent in base.shape:
+            start, stop = data.draw(st.tuples(*[st.integers(0, extent)] * 2))
+            index.append(slice(start, stop, data.draw(st.integers(1, 4))))
+        view = base[tuple(index)]
+        return np.flip(view, data.draw(st.sampled_from([(), (0,)])))
+
+    memory = np.zeros(60, np.int32)
+    a, b = view(), view()
+    if np.shares_memory(a, b):
+        assert buffers.overlaps(buffers.describe(a, "a"), buffers.describe(b, "b"))
+    elif not np.may_share_memory(a, b):
+        assert not buffers.overlaps(buffers.describe(a, "a"), buffers.describe(b, "b"))
 
 
 def test_refuse_overlap_names_both() -> None:

@@ -10,6 +10,7 @@ from harness.spaces import HARDWARE, conv, matmul, softmax
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoscheduler.space.contraction import Plan
 from autoscheduler.space.edits import edit_script
 from autoscheduler.space.mask import Mask, without_loop_names
 from autoscheduler.space.slots import Slot, complete, cross, defaults, draw, mutate
@@ -26,13 +27,9 @@ def space(program: Program, threads: int = 2) -> ProgramSpace:
 
 
 def scripts(program: Program, count: int, seed: int = 0, threads: int = 2) -> list[str]:
-    """Return the first ``count`` scripts that random draws print."""
-    where, rng, found = space(program, threads), random.Random(seed), []
-    while len(found) < count:
-        script = where.script(draw(where.slots, rng))
-        if script is not None:
-            found.append(script)
-    return found
+    """Return the scripts of ``count`` random draws."""
+    where, rng = space(program, threads), random.Random(seed)
+    return [where.script(draw(where.slots, rng)) for _ in range(count)]
 
 
 # ---- slots --------------------------------------------------------------------------------------
@@ -97,16 +94,17 @@ def test_every_script_parses_and_prints_back(make: Callable[[], Program]) -> Non
 def test_almost_every_script_builds(make: Callable[[], Program]) -> None:
     program = make()
     for script in scripts(program, 60):
-        build(program, Schedule.parse(script))
+        build(Schedule.parse(script), program)
 
 
 def test_register_blocks_fit_the_registers() -> None:
     where, rng = space(matmul()), random.Random(1)
+    (template,) = where.apart
     for _ in range(300):
         chosen = draw(where.slots, rng)
-        if where.script(chosen) is not None:
-            rows, vectors = chosen["C: mr"], chosen["C: vectors"]
-            assert rows * vectors + vectors + 1 <= HARDWARE.vector_registers
+        plan = Plan.of(template, {name.split(": ")[-1]: value for name, value in chosen.items()})
+        assert plan.mr * plan.vectors + plan.vectors + 1 <= HARDWARE.vector_registers
+        assert plan.mr <= template.shape.extents[plan.rows]
 
 
 def test_one_thread_never_asks_for_parallel_loops() -> None:
@@ -156,7 +154,7 @@ def test_the_mask_turns_illegal_scripts_away(script: str) -> None:
 def test_loop_names_are_numbered_in_order() -> None:
     nest = "for C.m = 0 .. 4 {\n  for C.n = 0 .. 4 {\n  C[4*C.m + C.n] = A[C.m]\n"
     assert without_loop_names(nest) == (
-        "for L0 = 0 .. 4 {\n  for L1 = 0 .. 4 {\n  C[4*L0 + L1] = A[L0]\n"
+        "for L0 = 0 .. 4 {\n  for L1 = 0 .. 4 {\n  C[+4*L0 +L1] = A[L0]\n"
     )
 
 
@@ -166,11 +164,11 @@ def test_edits_parse(seed: int) -> None:
     rng, program = random.Random(seed), matmul()
     script = "schedule 1\nsplit C.m 8 -> mo, mi\n"
     for _ in range(3):
-        tree = build(program, Schedule.parse(script))
+        tree = build(Schedule.parse(script), program)
         edited = edit_script(script, tree, rng)
         Schedule.parse(edited)
         try:
-            build(program, Schedule.parse(edited))
+            build(Schedule.parse(edited), program)
         except Exception:
             continue
         script = edited

@@ -28,14 +28,16 @@ def test_the_best_is_the_fastest(tmp_path: Path) -> None:
     store = Store(tmp_path / "deep" / "records.db")
     store.add(record(30.0), record(10.0), record(20.0))
     best = store.best(KEY)
-    assert best is not None and best.median_ns == 10.0
+    assert best is not None
+    assert best.median_ns == 10.0
 
 
 def test_a_final_record_beats_a_faster_trial(tmp_path: Path) -> None:
     store = Store(tmp_path / "r.db")
     store.add(record(10.0), record(12.0, final=True))
     best = store.best(KEY)
-    assert best is not None and best.final
+    assert best is not None
+    assert best.final
 
 
 def test_other_keys_do_not_answer(tmp_path: Path) -> None:
@@ -50,7 +52,8 @@ def test_a_colliding_hash_does_not_answer(tmp_path: Path) -> None:
     object.__setattr__(impostor, "digest", KEY.digest)
     store.add(record(1.0, impostor), record(10.0))
     best = store.best(KEY)
-    assert best is not None and best.median_ns == 10.0
+    assert best is not None
+    assert best.median_ns == 10.0
 
 
 def test_history_is_kept_best_first(tmp_path: Path) -> None:

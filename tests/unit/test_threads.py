@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_limit_bounds_existing_kernels() -> None:
 def test_default_limit_is_what_may_be_used() -> None:
     threads.set_num_threads(None)
     info = threads.team_info()
-    assert info.limit == info.available == knobs.get("num_threads") == threads.available_cpus()
+    assert info.limit == info.available == knobs.value("num_threads") == threads.available_cpus()
 
 
 def test_bad_thread_count() -> None:
@@ -120,6 +121,31 @@ def test_affinity_is_respected() -> None:
     assert found.stdout.strip() == "TeamInfo(limit=1, workers=0, available=1)"
 
 
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_cgroup_quota(tmp_path: Path) -> None:
+    def quota(groups: str) -> int:
+        write(tmp_path / "groups", groups)
+        return _loopnest.cpus_in_cgroup_quota(str(tmp_path / "groups"), str(tmp_path / "mount"))
+
+    mount = tmp_path / "mount"
+    write(mount / "a/cpu.max", "350000 100000\n")
+    write(mount / "a/b/cpu.max", "max 100000\n")
+    write(mount / "cpu/c/cpu.cfs_quota_us", "150000\n")
+    write(mount / "cpu/c/cpu.cfs_period_us", "100000\n")
+    write(mount / "cpu/free/cpu.cfs_quota_us", "-1\n")
+    write(mount / "cpu/free/cpu.cfs_period_us", "100000\n")
+    assert quota("0::/a/b\n") == 4
+    assert quota("0::/\n") == quota("0::/elsewhere\n") == quota("") == quota("nonsense") == 0
+    assert quota("3:memory:/c\n4:cpu,cpuacct:/c/inside\n") == 2
+    assert quota("4:cpu,cpuacct:/c\n0::/a\n") == 2
+    assert quota("4:cpu:/free\n") == 0
+    assert _loopnest.cpus_in_cgroup_quota("/does/not/exist", str(mount)) == 0
+
+
 def test_environment_sets_the_limit() -> None:
     code = "from loopstack.runtime import threads; print(threads.team_info().limit)"
     environment = {**os.environ, "LOOPSTACK_NUM_THREADS": "7"}
@@ -148,8 +174,9 @@ def test_forked_child_makes_its_own_team() -> None:
 
 def test_exit_with_idle_workers_is_clean() -> None:
     code = (
-        "import numpy as np; from harness import machine_code as m; from loopstack import _loopnest;"
-        "from loopstack.runtime import threads; threads.set_num_threads(4);"
+        "import numpy as np; from harness import machine_code as m;"
+        "from loopstack import _loopnest; from loopstack.runtime import threads;"
+        "threads.set_num_threads(4);"
         "x = np.zeros(64, np.int64); _loopnest.run(m.numbers_threads(64), [x.ctypes.data], 4);"
         "print(threads.team_info().workers)"
     )

@@ -70,12 +70,6 @@ def test_long_runs_are_taken_the_least_number_of_times() -> None:
     assert all(repeats == 1 for _, repeats in run.asked)
 
 
-def test_in_place_kernels_are_never_repeated_inside_a_sample() -> None:
-    run = Scripted(100.0)
-    sample(run, SamplingPolicy(may_repeat=False, most=10))
-    assert all(repeats == 1 for _, repeats in run.asked)
-
-
 def test_a_candidate_far_behind_the_best_is_given_up() -> None:
     run = Scripted(10_000.0)
     timing = sample(run, SamplingPolicy(), best_ns=1_000.0)

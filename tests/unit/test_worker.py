@@ -131,6 +131,7 @@ def test_closing_removes_the_process_and_its_files() -> None:
 
 
 def test_a_worker_that_cannot_start_says_so() -> None:
-    with Worker(TASK, command=(sys.executable, "-c", "raise SystemExit(4)")) as worker:
-        with pytest.raises(InternalError, match="did not start: the process ended with exit code 4"):
-            worker.measure("time 1")
+    said = "did not start: the process ended with exit code 4"
+    worker = Worker(TASK, command=(sys.executable, "-c", "raise SystemExit(4)"))
+    with pytest.raises(InternalError, match=said):
+        worker.measure("time 1")

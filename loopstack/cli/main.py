@@ -40,7 +40,9 @@ def _print_version(wanted: bool) -> None:
 def options(
     _version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Compile, inspect, tune and measure tensor kernels on this CPU."""
@@ -56,10 +58,10 @@ def installed_version() -> str:
         return str(getattr(loopstack, "__version__", "source"))
 
 
-def run_app(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Run a command; print a user's error as one message and exit with code 2."""
     for point in entry_points(group="loopstack.commands"):
-        app.add_typer(point.load(), name=point.name)
+        app.command(point.name)(point.load())
     try:
         app(arguments)
     except InternalError as error:

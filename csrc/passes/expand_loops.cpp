@@ -1,0 +1,178 @@
+// Sequential and unrolled loops.
+#include <algorithm>
+
+#include "passes/cleanup.hpp"
+#include "passes/expander.hpp"
+#include "passes/tree_queries.hpp"
+
+namespace loopnest {
+
+using namespace nest;
+using vir::Cond;
+using vir::Reg;
+using VOp = vir::Op;
+
+namespace {
+
+constexpr std::int64_t kMostUnrolled = 1 << 14;     // instructions of one unrolled loop, roughly
+constexpr std::int64_t kMostSmallUnrolled = 8;      // iterations of a vector loop that is no lanes
+
+}  // namespace
+
+void Expander::seq_loop(const Loop& loop) {
+  Mark outside = mark();
+  Iterations space = iterations_of(loop);
+  if (space.is_constant() && space.extent.constant <= 0) return;
+  if (should_unroll(loop, space)) unrolled(loop, space);
+  else if (loop.single_trip || (space.is_constant() && space.extent.constant == 1))
+    single_iteration(loop, space);
+  else run_time_loop(loop, space);
+  leave(outside);
+  scope_.unbind(loop.var);
+}
+
+// ---- iteration spaces ----
+
+Expander::Iterations Expander::iterations_of(const Loop& loop) {
+  Iterations space;
+  space.first = combined(loop.lower, true);
+  space.end = combined(loop.upper, false);
+  space.extent = space.end;
+  space.extent.add(space.first, -1);
+  return space;
+}
+
+// The greatest lower or the least upper bound; computed at run time when it is not decided yet.
+Linear Expander::combined(const std::vector<Form>& bounds, bool greatest) {
+  std::vector<Linear> open;
+  for (const Form& f : bounds) {
+    Linear value = scope_.resolve(f);
+    auto comparable = std::find_if(open.begin(), open.end(),
+                                   [&](const Linear& o) { return same_terms(o, value); });
+    if (comparable == open.end()) open.push_back(value);
+    else if (greatest == (value.constant > comparable->constant)) *comparable = value;
+  }
+  if (open.size() == 1) return open[0];
+  Reg best = scope_.value(open[0]);
+  for (std::size_t i = 1; i < open.size(); ++i) {
+    Reg other = scope_.value(open[i]);
+    best = emitter().value({.op = greatest ? VOp::g_max : VOp::g_min, .a = best, .b = other}, kGeneral);
+  }
+  return Linear::of(scope_.add_slot(best));
+}
+
+void Expander::skip_if_empty(const Loop& loop, const Iterations& space, vir::Label end) {
+  if (loop.nonempty || (space.is_constant() && space.extent.constant > 0)) return;
+  Linear extent = space.extent;
+  std::int64_t least = -extent.constant;  // terms + constant <= 0
+  extent.constant = 0;
+  emitter().branch(scope_.value(extent), Cond::le, least, end);
+}
+
+// ---- unrolled ----
+
+bool Expander::should_unroll(const Loop& loop, const Iterations& space) {
+  if (loop.kind == LoopKind::parallel || !space.is_fixed()) return false;
+  std::int64_t extent = space.extent.constant;
+  if (extent == 1) return true;
+  if (indexes_registers(nest_, loop.body, loop.var)) return true;
+  if (loop.kind == LoopKind::vector) return extent <= kMostSmallUnrolled;
+  if (loop.kind != LoopKind::unroll) return false;
+  if (extent <= kMostUnrolled && extent * weight(nest_, loop.body) <= kMostUnrolled) return true;
+  diagnostics_->push_back("loop " + std::string(nest_.variables[static_cast<std::size_t>(loop.var)].name) +
+                          " is too long to unroll and runs as a loop");
+  return false;
+}
+
+void Expander::unrolled(const Loop& loop, const Iterations& space) {
+  for (std::int64_t i = 0; i < space.extent.constant; ++i) {
+    scope_.bind(loop.var, Linear(space.first.constant + i));
+    body_of(loop);
+  }
+}
+
+void Expander::single_iteration(const Loop& loop, const Iterations& space) {
+  vir::Label end = emitter().label();
+  skip_if_empty(loop, space, end);
+  scope_.bind(loop.var, space.first);
+  Mark inside = mark();
+  body_of(loop);
+  leave(inside);
+  emitter().bind(end);
+}
+
+// ---- run-time loops ----
+
+// Binds the loop's variable to a new slot and sets up the pointers that move with it.
+Expander::Running Expander::start(const Loop& loop, const Iterations& space, Reg first) {
+  Running running;
+  running.var = emitter().fresh(kGeneral);
+  running.left = emitter().fresh(kGeneral);
+  running.slot = scope_.add_slot(running.var);
+  scope_.bind(loop.var, Linear::of(running.slot));
+  auto set_up = [&](const Access& a) {
+    if (nest_.arrays[static_cast<std::size_t>(a.array)].space == Space::registers) return;
+    Linear known = scope_.resolve_known(a.subscript, loop.var);
+    function_->pointers.advance_with(a.array, known, running.slot, space.first, running.moving);
+  };
+  for_each_access(nest_, loop.body, set_up);
+  Reg count = scope_.value(space.extent);
+  emitter().set_general(running.left, count);
+  emitter().set_general(running.var, first);
+  return running;
+}
+
+void Expander::advance(const Running& running, std::int64_t step) {
+  for (const auto& pointer : running.moving) emitter().advance(pointer.reg, step * pointer.step_bytes);
+  emitter().advance(running.var, step);
+}
+
+void Expander::run_time_loop(const Loop& loop, const Iterations& space) {
+  vir::Label end = emitter().label();
+  skip_if_empty(loop, space, end);
+  Mark inside = mark();
+  Reg first = scope_.value(space.first);
+  Running running = start(loop, space, first);
+  repeat(running, space, 1, [&] { body_of(loop); });
+  leave(inside);
+  emitter().bind(end);
+}
+
+// Runs the body until `left`, a positive multiple of `step`, is 0. A variable that the body needs
+// anyway counts instead where the end is a constant.
+void Expander::repeat(Running& running, const Iterations& space, std::int64_t step, const Body& body) {
+  vir::Label again = emitter().label();
+  std::size_t begin = emitter().position();
+  emitter().loop_begin(again);
+  Mark inside = mark();
+  body();
+  leave(inside);
+  advance(running, step);
+  if (scope_.is_used(running.slot) && space.is_fixed()) {
+    emitter().branch(running.var, Cond::lt, space.end.constant, again);
+  } else {
+    emitter().advance(running.left, -step);
+    emitter().branch(running.left, Cond::gt, 0, again);
+  }
+  hoist_invariants(emitter().function, begin, target_, emitter().array_of_base());
+  emitter().loop_end();
+}
+
+// Runs the body while `left` is at least `step`; it may be less at once.
+void Expander::repeat_while(Running& running, std::int64_t step, const Body& body) {
+  vir::Label again = emitter().label(), end = emitter().label();
+  emitter().branch(running.left, Cond::lt, step, end);
+  std::size_t begin = emitter().position();
+  emitter().loop_begin(again);
+  Mark inside = mark();
+  body();
+  leave(inside);
+  advance(running, step);
+  emitter().advance(running.left, -step);
+  emitter().branch(running.left, Cond::ge, step, again);
+  hoist_invariants(emitter().function, begin, target_, emitter().array_of_base());
+  emitter().loop_end();
+  emitter().bind(end);
+}
+
+}  // namespace loopnest

@@ -1,0 +1,181 @@
+// Vector loops: chunks of lanes. A chunk binds the loop's variable to a base plus the lane number
+// and runs the body's statements in order.
+#include <algorithm>
+#include <bit>
+
+#include "passes/expander.hpp"
+#include "passes/tree_queries.hpp"
+
+namespace loopnest {
+
+using namespace nest;
+using vir::Cond;
+using vir::Reg;
+using VOp = vir::Op;
+
+namespace {
+
+constexpr std::int64_t kMostUnrolledWeight = 128;  // instructions of chunks unrolled completely
+constexpr std::int64_t kLoopWeight = 24;           // instructions wanted in a loop over chunks
+constexpr std::int64_t kMostChunks = 4;            // chunks in one iteration of such a loop
+constexpr int kLeastBytes = 16;                    // of a vector narrower than the target's
+
+}  // namespace
+
+void Expander::vector_loop(const Loop& loop) {
+  bool lanes = evaluator_.lanes.count == 1 && can_be_lanes(nest_, loop) &&
+               !touches_cut(loop, Cut::scalars);
+  int width = lanes ? width_of(loop) : 1;
+  if (width == 1) return seq_loop(loop);
+  Mark outside = mark();
+  Iterations space = iterations_of(loop);
+  bool registers = indexes_registers(nest_, loop.body, loop.var);
+  if (space.is_constant()) {
+    std::int64_t extent = space.extent.constant, chunks = ceil_div(std::max<std::int64_t>(extent, 0), width);
+    bool small = chunks * weight(nest_, loop.body) <= kMostUnrolledWeight || chunks <= 2;
+    if (registers || small) chunks_unrolled(loop, space, width);
+    else chunks_repeated(loop, space, width);
+  } else if (registers) {
+    chunks_masked(loop, space, width);
+  } else {
+    chunks_repeated(loop, space, width);
+  }
+  leave(outside);
+  scope_.unbind(loop.var);
+}
+
+// ---- how wide ----
+
+int Expander::width_of(const Loop& loop) {
+  int bytes = 4;
+  auto statements = [&](auto& self, const std::vector<Node>& list) -> void {
+    for (const Node& n : list) {
+      if (const auto* inner = std::get_if<Loop>(&n.item)) self(self, inner->body);
+      if (const auto* branch = std::get_if<Branch>(&n.item))
+        self(self, branch->then), self(self, branch->otherwise);
+      if (const auto* store = std::get_if<Store>(&n.item))
+        bytes = std::max(bytes, evaluator_.widest(store->value));
+    }
+  };
+  statements(statements, loop.body);
+  auto registers = [&](const Access& a) {
+    if (depends_on(nest_, a.subscript, loop.var))
+      bytes = std::max(bytes, widest_[static_cast<std::size_t>(a.array)]);
+  };
+  for_each_access(nest_, loop.body, registers);
+  return target_.vector_bytes() / bytes;
+}
+
+bool Expander::touches_cut(const Loop& loop, Cut cut) const {
+  bool found = false;
+  auto look = [&](const Access& a) {
+    found = found || (cuts_[static_cast<std::size_t>(a.array)] == cut &&
+                      depends_on(nest_, a.subscript, loop.var));
+  };
+  for_each_access(nest_, loop.body, look);
+  return found;
+}
+
+// Lanes for the last `live` of `extent` iterations. Register arrays want whole vectors throughout;
+// otherwise a narrower vector, or a scalar, is cheaper than a mask.
+int Expander::piece_width(const Loop& loop, std::int64_t live, std::int64_t extent, int width) const {
+  if (live >= width || touches_cut(loop, Cut::full_vectors)) return width;
+  if (live == 1 && !(extent > width && indexes_registers(nest_, loop.body, loop.var))) return 1;
+  if (extent > width && indexes_registers(nest_, loop.body, loop.var)) return width;
+  int least = std::max(1, width * kLeastBytes / target_.vector_bytes());
+  return std::max(least, static_cast<int>(std::bit_ceil(static_cast<std::uint64_t>(live))));
+}
+
+std::int64_t Expander::chunks_per_iteration(const Loop& loop, int width) const {
+  std::int64_t chunks = kLoopWeight / std::max<std::int64_t>(weight(nest_, loop.body), 1);
+  std::int64_t most = std::max<std::int64_t>(loop.extent_max / width, 1);
+  chunks = std::clamp<std::int64_t>(chunks, 1, std::min(kMostChunks, most));
+  return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(chunks)));
+}
+
+// ---- chunks ----
+
+void Expander::chunk(const Loop& loop, const Linear& base, const Lanes& lanes) {
+  Linear value = base;
+  value.lane = lanes.count > 1 ? 1 : 0;
+  scope_.bind(loop.var, value);
+  evaluator_.lanes = lanes;
+  body_of(loop);
+  evaluator_.lanes = Lanes{};
+}
+
+void Expander::full_chunks(const Loop& loop, const Linear& base, int width, std::int64_t count) {
+  Linear at = base;
+  for (std::int64_t i = 0; i < count; ++i, at.constant += width)
+    chunk(loop, at, {width, width, false, {}});
+}
+
+// Constant extent, few chunks.
+void Expander::chunks_unrolled(const Loop& loop, const Iterations& space, int width) {
+  std::int64_t extent = space.extent.constant;
+  Linear at = space.first;
+  for (std::int64_t done = 0; done < extent;) {
+    std::int64_t live = std::min<std::int64_t>(extent - done, width);
+    int lanes = piece_width(loop, live, extent, width);
+    chunk(loop, at, {lanes, live, false, {}});
+    done += live;
+    at.constant += live;
+  }
+}
+
+// Run-time extent with a variable that selects registers: every chunk, masked by what is left.
+void Expander::chunks_masked(const Loop& loop, const Iterations& space, int width) {
+  if (loop.extent_max >= kUnbounded || loop.extent_max > std::int64_t{1} << 12)
+    return seq_loop(loop);  // reports the subscript that stays dynamic
+  vir::Label end = emitter().label();
+  skip_if_empty(loop, space, end);
+  Mark inside = mark();
+  Linear at = space.first, remaining = space.extent;
+  for (std::int64_t done = 0; done < loop.extent_max; done += width) {
+    std::int64_t live = std::min<std::int64_t>(loop.extent_max - done, width);
+    chunk(loop, at, {width, live, true, remaining});
+    at.constant += width;
+    remaining.constant -= width;
+  }
+  leave(inside);
+  emitter().bind(end);
+}
+
+// A run-time loop over chunks, several to an iteration; then single chunks; then the tail.
+void Expander::chunks_repeated(const Loop& loop, const Iterations& space, int width) {
+  vir::Label end = emitter().label();
+  skip_if_empty(loop, space, end);
+  Mark inside = mark();
+  Reg first = scope_.value(space.first);
+  Running running = start(loop, space, first);
+  Linear base = Linear::of(running.slot);
+  std::int64_t several = chunks_per_iteration(loop, width);
+  repeat_while(running, several * width, [&] { full_chunks(loop, base, width, several); });
+  if (space.is_constant()) {
+    Iterations rest = space;
+    rest.first = base;
+    rest.extent = Linear(space.extent.constant % (several * width));
+    chunks_unrolled(loop, rest, width);
+  } else {
+    if (several > 1) repeat_while(running, width, [&] { full_chunks(loop, base, width, 1); });
+    chunk_tail(loop, running, width);
+  }
+  leave(inside);
+  emitter().bind(end);
+}
+
+// Fewer than `width` iterations, perhaps none.
+void Expander::chunk_tail(const Loop& loop, Running& running, int width) {
+  Linear base = Linear::of(running.slot);
+  if (loop.tail == Tail::peel || loop.tail == Tail::guard)
+    return repeat_while(running, 1, [&] { full_chunks(loop, base, 1, 1); });
+  vir::Label none = emitter().label();
+  emitter().branch(running.left, Cond::le, 0, none);
+  Mark inside = mark();
+  Linear remaining = Linear::of(scope_.add_slot(running.left));
+  chunk(loop, base, {width, width - 1, true, remaining});
+  leave(inside);
+  emitter().bind(none);
+}
+
+}  // namespace loopnest

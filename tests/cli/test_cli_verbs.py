@@ -1,0 +1,129 @@
+"""The verbs, run for real on small kernels."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from loopstack.cli.main import main
+from loopstack.records import default_store
+
+MODULE = '''
+import loopstack as ls
+
+@ls.kernel
+def matmul(A: ls.f32["m k"], B: ls.f32["k n"]) -> ls.f32["m n"]:
+    m, n, k = ls.indices("m n k")
+    return ls.named("C", ls.sum(A[m, k] * B[k, n], over=k))
+'''
+SIZES = ("--size", "m=24", "-s", "n=20", "-s", "k=28")
+
+
+@pytest.fixture
+def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("LOOPSTACK_STORE", str(tmp_path / "records.db"))
+    path = tmp_path / "product.py"
+    path.write_text(MODULE)
+    return f"{path}:matmul"
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    printed = capsys.readouterr()
+    return int(ended.value.code or 0), printed.out, printed.err
+
+
+def test_run_checks_and_times(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "run", target, *SIZES, "--threads", "1")
+    assert (code, err) == (0, "")
+    assert "right, " in out
+    assert "GFLOP/s" in out
+
+
+def test_a_missing_size_is_one_message(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "run", target, "--size", "m=24")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("what", "piece"),
+    [
+        ("program", "program matmul"),
+        ("loops", "for C."),
+        ("nest", "nest matmul"),
+        ("schedule", "schedule 1"),
+        ("c", "void matmul"),
+        ("roofline", "limited by"),
+    ],
+)
+def test_show(target: str, what: str, piece: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "show", target, *SIZES, "--what", what)
+    assert code == 0
+    assert piece in out
+
+
+def test_show_of_something_else(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, "show", target, *SIZES, "--what", "soul")
+    assert code == 2
+    assert err == (
+        "error: show('soul'): expected one of program, dependences, loops, nest, asm, c, roofline\n"
+    )
+
+
+def test_search_explain_and_records_belong_together(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (target, *SIZES, "--threads", "1")
+    assert call(capsys, "explain", *words)[1].startswith("miss: the store has no record")
+    code, out, _ = call(capsys, "search", *words, "--budget", "12 trials", "--seed", "3")
+    assert code == 0
+    for piece in ("schedule 1", "of peak", "vs default", "vs NumPy", "limit", "12 candidates"):
+        assert piece in out
+    assert re.search(r"strategy \w+, seed 3", out)
+    assert call(capsys, "explain", *words)[1].startswith("hit\n")
+    assert "threads differs" in call(capsys, "explain", target, *SIZES, "--threads", "2")[1]
+    assert len([r for r in default_store().records() if r.final]) == 1
+
+
+def test_search_goes_on(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = (target, *SIZES, "--threads", "1", "--budget", "8 trials")
+    assert call(capsys, "search", *words)[0] == 0
+    assert call(capsys, "search", *words, "--resume")[0] == 0
+    assert len([r for r in default_store().records() if r.final]) == 2
+
+
+def test_an_unknown_strategy_gets_the_list(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = call(capsys, "search", target, *SIZES, "--strategy", "luck")
+    assert code == 2
+    assert err == (
+        "error: unknown strategy 'luck'; strategies: auto, default, evolve, random\n"
+    )
+
+
+def test_a_budget_that_is_none(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, "search", target, *SIZES, "--budget", "a while")
+    assert code == 2
+    assert err.startswith("error: budget 'a while' is not a time or a count; write for example")
+
+
+def test_doctor_checks_a_kernel(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "doctor", "--quick")
+    assert code == 0
+    assert "kernel           compiles, runs and is right" in out
+    assert "caches" in out
+
+
+def test_stored_records_are_lines_of_json(
+    target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(capsys, "search", target, *SIZES, "--budget", "5 trials", "--threads", "1")
+    lines = call(capsys, "records", "export", "-")[1].splitlines()
+    assert all(json.loads(line)["key"]["isa"] for line in lines)

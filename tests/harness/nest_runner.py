@@ -1,0 +1,63 @@
+"""Run nest text without the code generator: as C, on arrays next to unreadable pages.
+
+Register arrays start as a bit pattern that no test data has, workspaces as NaN, so that a read
+before a write shows. Signed overflow of subscripts and subscripts outside register arrays trap.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.compiled_c import compile_c
+from harness.guarded import GuardedArray, Side
+from loopstack.emit.nest_c_text import emit_nest_c
+from loopstack.ir.operators import NUMPY_DTYPE
+from loopstack.ir.program import Program
+
+FLAGS = (
+    "-std=c11", "-O0", "-w", "-ftrivial-auto-var-init=pattern",
+    "-fsanitize=bounds", "-fsanitize-undefined-trap-on-error",
+)  # fmt: skip
+
+
+def run_nest(
+    nest: str, program: Program, data: Mapping[str, np.ndarray], side: Side = "high"
+) -> dict[str, np.ndarray]:
+    """Run a nest of ``program`` once; return its output and inout arrays.
+
+    An access outside of an argument or a workspace is a segmentation fault: call it in a fork.
+    """
+    function = compile_c(emit_nest_c(nest, name="entry"), FLAGS).entry
+    guarded = {a.name: _argument(a.name, program, data, side) for a in program.arguments}
+    pointers = [guarded[a.name].array.ctypes.data for a in program.arguments]
+    shared, private = _workspaces(nest, side)
+    table = (ctypes.c_void_p * max(len(pointers), 1))(*pointers)
+    places = (w.array.ctypes.data for w in (shared, private))
+    function(table, *(ctypes.c_void_p(p) for p in places))
+    written = [a.name for a in program.arguments if a.role in ("output", "inout")]
+    return {name: guarded[name].array.copy() for name in written}
+
+
+def _argument(
+    name: str, program: Program, data: Mapping[str, np.ndarray], side: Side
+) -> GuardedArray:
+    array = program.array(name)
+    shape = tuple(form.evaluate({}) for form in array.shape)
+    guarded = GuardedArray(shape, NUMPY_DTYPE[array.dtype], side)
+    guarded.array[...] = data.get(name, 77)
+    return guarded
+
+
+def _workspaces(nest: str, side: Side) -> tuple[GuardedArray, GuardedArray]:
+    match = re.search(r"^workspace (\d+) (\d+)$", nest, re.MULTILINE)
+    assert match, nest
+    made = []
+    for size in match.groups():
+        workspace = GuardedArray((int(size),), np.uint8, side)
+        workspace.array[...] = 0xFF
+        made.append(workspace)
+    return made[0], made[1]

@@ -1,0 +1,294 @@
+"""Run programs and loop trees on symbolic values: the oracle of the legality tests.
+
+Every instance computes a value that names what it read, so two runs agree exactly when each
+instance saw the same values. Sums that may be regrouped are multisets, others are sequences.
+
+A tree is run several ways: loops marked parallel or vector run forwards, backwards, and as
+``snapshot``, where no iteration sees what another one wrote. Legal trees agree with the program in
+all of them. Nothing here uses loopstack.poly or loopstack.schedule.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from loopstack.ir.affine import Affine, name
+from loopstack.ir.expr import Expr, IndexValue, Load, Op, walk
+from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch, Tree
+from loopstack.ir.program import Program, Reduction, Statement
+from loopstack.reference.domain import interval_box, points
+
+Memory = dict[Any, Any]
+Values = Mapping[str, int]
+MODES = ("forward", "backward", "snapshot")
+UNSET = "unset"
+
+
+def run_program(program: Program) -> Memory:
+    """Return what outputs hold after the program ran in its own order."""
+    memory = _initial(program)
+    for _, number, values in sorted(_instances(program), key=lambda item: item[0]):
+        s = program.statements[number]
+        _execute(memory, memory, _relaxed(program, s.write.array, s.reduction), s, values, s.name)
+    return _results(program, memory)
+
+
+def run_tree(tree: Tree, mode: str = "forward") -> Memory:
+    """Return what outputs hold after the tree ran."""
+    memory = _initial(tree.program)
+    _Runner(tree, mode).body(tree.body, {}, memory)
+    return _results(tree.program, memory)
+
+
+def instances_of(tree: Tree) -> dict[str, Counter[tuple[int, ...]]]:
+    """Return how often each instance of each program statement runs."""
+    runner = _Runner(tree, "forward")
+    runner.body(tree.body, {}, _initial(tree.program))
+    return runner.counts
+
+
+def program_instances(program: Program) -> dict[str, Counter[tuple[int, ...]]]:
+    found: dict[str, Counter[tuple[int, ...]]] = {s.name: Counter() for s in program.statements}
+    for _, number, values in _instances(program):
+        s = program.statements[number]
+        found[s.name][tuple(values[i] for i in s.indices)] += 1
+    return found
+
+
+def agrees(tree: Tree, expected: Memory) -> bool:
+    """Tell whether every way to run the tree gives the expected results."""
+    return all(run_tree(tree, mode) == expected for mode in MODES)
+
+
+# ---- the program's own order --------------------------------------------------------------------
+def _instances(program: Program) -> Iterator[tuple[tuple[int, ...], int, dict[str, int]]]:
+    for number, s in enumerate(program.statements):
+        order = s.order or (number, *(0 for _ in s.indices))
+        columns = points(s.constraints, s.indices)
+        count = len(columns[s.indices[0]]) if s.indices else 1
+        for row in range(count):
+            values = {i: int(columns[i][row]) for i in s.indices}
+            time = [order[0]]
+            for n, i in enumerate(s.indices):
+                time += [values[i], order[n + 1]]
+            yield tuple(time), number, values
+
+
+# ---- one instance -------------------------------------------------------------------------------
+def _initial(program: Program) -> Memory:
+    return {("arrays",): {a.name for a in program.arrays if a.role in ("input", "inout", "scalar")}}
+
+
+def _results(program: Program, memory: Memory) -> Memory:
+    outputs = {a.name for a in program.arrays if a.role in ("output", "inout")}
+    return {k: v for k, v in memory.items() if k[0] in outputs}
+
+
+def _read(memory: Memory, array: str, element: tuple[int, ...]) -> Any:
+    found = memory.get((array, element))
+    if found is None:
+        return (array, element) if array in memory[("arrays",)] else UNSET
+    return found
+
+
+def _evaluate(expr: Expr, values: Values, memory: Memory) -> Any:
+    if isinstance(expr, Load):
+        return _read(memory, expr.array, tuple(s.evaluate(values) for s in expr.subscripts))
+    if isinstance(expr, IndexValue):
+        return expr.form.evaluate(values)
+    if isinstance(expr, Op):
+        return _short((expr.name, *(_evaluate(arg, values, memory) for arg in expr.args)))
+    return str(expr)
+
+
+def _short(value: object) -> int:
+    """Values nest; a number in their place keeps them small."""
+    return _NUMBERS.setdefault(value, len(_NUMBERS))
+
+
+_NUMBERS: dict[object, int] = {}
+
+
+def _relaxed(program: Program, array: str, reduction: Reduction | None) -> bool:
+    if reduction is None:
+        return False
+    whole = program.array(array).dtype in ("i32", "i64")
+    return whole or reduction.operator in ("max", "min") or program.reassociate
+
+
+def _execute(
+    memory: Memory, reads: Memory, relaxed: bool, what: Statement | Leaf, values: Values, visit: str
+) -> None:
+    value = _evaluate(what.expr, values, reads)
+    element = (what.write.array, tuple(s.evaluate(values) for s in what.write.subscripts))
+    if what.reduction is None:
+        memory[element] = value
+        return
+    first = ("visited", visit, element) not in memory
+    memory[("visited", visit, element)] = True
+    if first and what.reduction.init == "identity":
+        base, parts = "identity", ()
+    else:
+        old = _read(memory, *element)
+        is_sum = isinstance(old, tuple) and len(old) == 3 and old[0] == "sum"
+        base, parts = old[1:] if is_sum else (old, ())
+    added = (*parts, value)
+    memory[element] = ("sum", base, tuple(sorted(added, key=repr)) if relaxed else added)
+
+
+# ---- trees --------------------------------------------------------------------------------------
+@dataclass
+class _Runner:
+    tree: Tree
+    mode: str
+    counts: dict[str, Counter[tuple[int, ...]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.ranges = _leaf_ranges(self.tree.body, ())
+        for s in self.tree.program.statements:
+            self.counts.setdefault(s.name, Counter())
+
+    def body(self, nodes: tuple[Node, ...], values: dict[str, int], memory: Memory) -> None:
+        for node in nodes:
+            self.node(node, values, memory)
+
+    def node(self, node: Node, values: dict[str, int], memory: Memory) -> None:
+        staged = [s for s in self.tree.stages if s.loop in values and _innermost(values) == s.loop
+                  and s.statement in _statements(node)]  # fmt: skip
+        for stage in staged:
+            memory[("loaded", stage.statement)] = dict(memory)
+        if isinstance(node, Loop):
+            self.loop(node, values, memory)
+        elif not isinstance(node, Prefetch):
+            self.leaf(node, values, memory)
+        for stage in staged:
+            del memory[("loaded", stage.statement)]
+            for key in [k for k in memory if k[:2] == ("dirty", stage.statement)]:
+                memory[key[2]] = memory.pop(key)
+
+    def loop(self, loop: Loop, values: dict[str, int], memory: Memory) -> None:
+        low, high = self.ranges.get(loop.name, (0, (loop.extent or 0) - 1))
+        iterations = list(range(low, high + 1))
+        free = loop.kind in ("parallel", "vector")
+        if free and self.mode == "backward":
+            iterations.reverse()
+        if free and self.mode == "snapshot" and not self._has_lanes(loop):
+            self._snapshot(loop, iterations, values, memory)
+            return
+        for i in iterations:
+            self.iteration(loop, i, values, memory)
+
+    def iteration(self, loop: Loop, i: int, values: dict[str, int], memory: Memory) -> None:
+        for buffer in self.tree.buffers:
+            if buffer.loop == loop.name:
+                _forget(memory, buffer.array.name)
+        self.body(loop.body, {**values, loop.name: i}, memory)
+
+    def _snapshot(
+        self, loop: Loop, iterations: list[int], values: dict[str, int], memory: Memory
+    ) -> None:
+        before = dict(memory)
+        for i in iterations:
+            mine = dict(before)
+            self.iteration(loop, i, values, mine)
+            changed = {k: v for k, v in mine.items() if before.get(k) != v}
+            memory.update(changed)
+
+    def _has_lanes(self, loop: Loop) -> bool:
+        """A vector loop over a regrouped reduction: its lanes are accumulators, then folded."""
+        return loop.kind == "vector" and any(
+            leaf.reduction is not None
+            and all(loop.name not in s.names for s in leaf.write.subscripts)
+            for leaf in _leaves((loop,))
+        )
+
+    def leaf(self, leaf: Leaf, values: dict[str, int], memory: Memory) -> None:
+        if any(form.evaluate(values) < 0 for form in leaf.constraints):
+            return
+        instance = tuple(form.evaluate(values) for _, form in leaf.binding)
+        if leaf.statement in self.counts:
+            self.counts[leaf.statement][instance] += 1
+        program = self.tree.program
+        relaxed = leaf.reduction is not None and _relaxed(program, leaf.write.array, leaf.reduction)
+        loaded = memory.get(("loaded", leaf.statement))
+        if loaded is None:
+            _execute(memory, memory, relaxed, leaf, values, leaf.statement)
+        else:
+            self._staged_leaf(leaf, values, memory, loaded, relaxed)
+
+    def _staged_leaf(
+        self, leaf: Leaf, values: Values, memory: Memory, loaded: Memory, relaxed: bool
+    ) -> None:
+        """Work on the element as it was loaded; what changes is stored when the window closes."""
+        dirty = {k[2]: v for k, v in memory.items() if k[:2] == ("dirty", leaf.statement)}
+        window = {**loaded, **dirty}
+        before = dict(window)
+        element = (leaf.write.array, tuple(s.evaluate(values) for s in leaf.write.subscripts))
+        reads = memory
+        if Load(leaf.write.array, leaf.write.subscripts, "") in _own_loads(leaf.expr):
+            reads = {**memory, element: window.get(element)}
+        _execute(window, reads, relaxed, leaf, values, leaf.statement)
+        for key, value in window.items():
+            if key not in before or before[key] != value:
+                memory[("dirty", leaf.statement, key)] = value
+
+
+def _own_loads(expr: Expr) -> list[Load]:
+    return [Load(node.array, node.subscripts, "") for node in walk(expr) if isinstance(node, Load)]
+
+
+def _innermost(values: Mapping[str, int]) -> str:
+    return list(values)[-1]
+
+
+def _forget(memory: Memory, array: str) -> None:
+    for key in [k for k in memory if array in (k[0], _visited_array(k))]:
+        del memory[key]
+
+
+def _visited_array(key: tuple[Any, ...]) -> object:
+    return key[2][0] if key[0] == "visited" else None
+
+
+def _leaves(nodes: tuple[Node, ...]) -> list[Leaf]:
+    found: list[Leaf] = []
+    for node in nodes:
+        found += [node] if isinstance(node, Leaf) else _leaves(getattr(node, "body", ()))
+    return found
+
+
+def _statements(node: Node) -> list[str]:
+    return [leaf.statement for leaf in _leaves((node,))]
+
+
+def _leaf_ranges(nodes: tuple[Node, ...], above: tuple[Loop, ...]) -> dict[str, tuple[int, int]]:
+    """Return the hull of each loop's range over the leaves below it."""
+    found: dict[str, tuple[int, int]] = {}
+    for node in nodes:
+        if isinstance(node, Loop):
+            inner = _leaf_ranges(node.body, (*above, node))
+        elif isinstance(node, Leaf):
+            inner = _ranges_of(node, above)
+        else:
+            continue
+        for loop, (low, high) in inner.items():
+            old = found.get(loop, (low, high))
+            found[loop] = (min(low, old[0]), max(high, old[1]))
+    return found
+
+
+def _ranges_of(leaf: Leaf, above: tuple[Loop, ...]) -> dict[str, tuple[int, int]]:
+    constraints: list[Affine] = list(leaf.constraints)
+    for loop in above:
+        if loop.extent is not None:
+            constraints += [name(loop.name), loop.extent - 1 - name(loop.name)]
+    box = interval_box(constraints, [loop.name for loop in above])
+    return box if box is not None else {loop.name: (0, -1) for loop in above}
+
+
+__all__ = [
+    "MODES", "agrees", "instances_of", "program_instances", "run_program", "run_tree",
+]  # fmt: skip

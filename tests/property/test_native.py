@@ -1,0 +1,60 @@
+"""Random programs under random legal schedules, compiled for this machine."""
+
+from __future__ import annotations
+
+import numpy as np
+from harness.guarded import GuardedArray, run_in_fork
+from harness.inputs import inputs, random_floats, small_integers
+from harness.scripts import random_scripts
+from harness.strategies import random_programs
+from hypothesis import given, note
+from hypothesis import strategies as st
+
+from loopstack.ir.operators import NUMPY_DTYPE
+from loopstack.ir.printer import print_program
+from loopstack.ir.program import Program
+from loopstack.kernel import Kernel, Specialization
+from loopstack.machine.features import chosen_isa
+from loopstack.reference.tolerance import compare, reference
+from loopstack.schedule.script import Schedule
+
+
+def run_guarded(kernel: Kernel, data: dict[str, np.ndarray], side: str) -> dict[str, np.ndarray]:
+    """Run on arrays next to unreadable pages; return what was written."""
+    program = kernel.program
+    arrays = {}
+    for array in program.arguments:
+        shape = tuple(form.evaluate({}) for form in array.shape)
+        guarded = GuardedArray(shape, NUMPY_DTYPE[array.dtype], side)
+        guarded.array[...] = data.get(array.name, 77)
+        arrays[array.name] = guarded.array
+    kernel.run_on(arrays)
+    return {a.name: arrays[a.name].copy() for a in program.arguments if a.role == "output"}
+
+
+def assert_right(program: Program, script: Schedule | None, threads: int) -> None:
+    note(f"{print_program(program)}{script}")
+    kernel = Kernel(Specialization(program, {}, chosen_isa(), threads), script)
+    note(kernel.nest)
+    _ = kernel.compiled
+    fill = random_floats if all(a.dtype[0] == "f" for a in program.arrays) else small_integers
+    data = inputs(program, fill)
+    wanted = reference(program, data)
+    for side in ("high", "low"):
+        report = run_in_fork(lambda side=side: run_guarded(kernel, data, side))
+        assert report.ok, report
+        for name, (expected, error) in wanted.items():
+            mismatch = compare(report.value[name], expected, error)
+            assert mismatch is None, f"{name}{mismatch}"
+
+
+@given(st.data())
+def test_scheduled_programs(data):
+    program = data.draw(random_programs())
+    script = data.draw(random_scripts(program))
+    assert_right(program, script, data.draw(st.sampled_from((1, 2))))
+
+
+@given(random_programs())
+def test_default_schedules(program):
+    assert_right(program, None, 1)
