@@ -144,7 +144,7 @@ class KernelFunction(_loopnest.Dispatcher):
         """Drop compiled kernels, so that the next call looks up the best schedule again."""
         with self._lock:
             self._kernels.clear()
-            self.forget()
+            self.clear()
 
     def inputs(self, make: InputMaker) -> InputMaker:
         """Register ``make(sizes, seed) -> {name: array}`` as data for measuring (a decorator)."""

@@ -128,7 +128,8 @@ class Engine:
         outcome = self.measurer.collect()
         timing = outcome.timing if isinstance(outcome, Measured) else None
         fault = outcome.kind if isinstance(outcome, CandidateFault) else None
-        trial = Trial(proposal.script, timing, fault, self.meter.seconds, proposal.slots)
+        said = str(outcome) if isinstance(outcome, CandidateFault) else ""
+        trial = Trial(proposal.script, timing, fault, said, self.meter.seconds, proposal.slots)
         self.history.append(trial)
         if timing is not None and (self.best is None or _faster(timing, self.best)):
             self.best = trial

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import random
 from bisect import insort
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from autoscheduler.search.proposer import Proposal
 from autoscheduler.search.random import RandomProposer, edited
-from autoscheduler.space.slots import cross, mutate
+from autoscheduler.space.slots import cross, defaults, mutate
 from autoscheduler.space.templates import ProgramSpace
 
 POPULATION = 24
-FIRST_DRAWS = 40
+FIRST_DRAWS = 60
+FIRST_FRESH_SHARE = 0.6
 FRESH_SHARE = 0.1
 CROSS_SHARE = 0.25
 EDIT_SHARE = 0.1
@@ -31,19 +34,26 @@ class Member:
 
 
 class EvolveProposer:
-    """Proposes random candidates first, then children of the best."""
+    """Proposes the templates' first answers and random draws, then more and more children."""
 
     def __init__(self, space: ProgramSpace, start: Proposal, rng: random.Random) -> None:
         self._space, self._rng = space, rng
         self._random = RandomProposer(space, start, rng)
         self._members: list[Member] = []
-        self._reported = 0
+        self._proposed = self._reported = 0
 
     def propose(self) -> Proposal | None:
+        if self._proposed == 0:
+            self._proposed = 1
+            return self._from_slots(defaults(self._space.slots))
         young = self._reported < FIRST_DRAWS
-        if young or not self._members or self._rng.random() < FRESH_SHARE:
+        fresh = FIRST_FRESH_SHARE if young else FRESH_SHARE
+        if not self._members or self._rng.random() < fresh:
             return self._random.propose()
         return self._child()
+
+    def _from_slots(self, slots: Mapping[str, Any]) -> Proposal:
+        return Proposal(self._space.script(slots), slots)
 
     def report(self, proposal: Proposal, median_ns: float | None) -> None:
         self._reported += 1
@@ -60,8 +70,7 @@ class EvolveProposer:
         other = self._parent().slots
         if other and self._rng.random() < CROSS_SHARE:
             slots = cross(self._space.slots, slots, other, self._rng)
-        slots = mutate(self._space.slots, slots, self._rng)
-        return Proposal(self._space.script(slots), slots)
+        return self._from_slots(mutate(self._space.slots, slots, self._rng))
 
     def _parent(self) -> Proposal:
         """Draw by rank: the best are drawn most."""

@@ -38,5 +38,5 @@ def edited(space: ProgramSpace, script: str, rng: random.Random) -> Proposal | N
             tree = build(Schedule.parse(script), space.program)
         except (LoopStackError, KeyError, ValueError):
             return None
-        script = edit_script(script, tree, rng)
+        script = edit_script(script, tree, rng, space.threads)
     return Proposal(script)

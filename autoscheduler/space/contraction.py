@@ -20,6 +20,7 @@ from functools import cached_property
 from autoscheduler.space.slots import Choice, Slot
 from loopstack.schedule.access_shape import AccessShape, StatementShape
 from loopstack.schedule.hardware import Hardware
+from loopstack.schedule.register_block import choose_block
 
 BLOCKS = (None, 16, 24, 32, 48, 64, 96, 120, 128, 192, 240, 256, 384, 512, 768, 1024)
 ROWS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14)
@@ -65,15 +66,16 @@ class Contraction:
         extents, registers = self.shape.extents, self.hardware.vector_registers
         widest = max(extents[i] for i in self.shape.outputs)
         depth = extents[self.shape.statement.reduction_indices[-1]]
+        first = self._analytic()
         return [
             self._slot("columns", self.column_choices(), ordered=False),
             self._slot("rows", self.row_choices(), ordered=False),
-            self._slot("mr", tuple(r for r in ROWS if r <= registers), default=6),
-            self._slot("vectors", VECTORS, default=2),
+            self._slot("mr", tuple(r for r in ROWS if r <= registers), default=first["mr"]),
+            self._slot("vectors", VECTORS, default=first["vectors"]),
             self._slot("unroll", tuple(u for u in UNROLLS if u <= max(depth, 1)), default=4),
-            self._slot("kc", _below(BLOCKS, depth)),
-            self._slot("mc", _below(BLOCKS, widest)),
-            self._slot("nc", _below(BLOCKS, widest)),
+            self._slot("kc", _below(BLOCKS, depth, first["kc"]), default=first["kc"]),
+            self._slot("mc", _below(BLOCKS, widest, first["mc"]), default=first["mc"]),
+            self._slot("nc", _below(BLOCKS, widest, None)),
             self._slot("order", ORDERS, ordered=False),
             self._slot("reduction", self._reduction_orders(), ordered=False),
             *(self._slot(f"pack {array}", PACK_LEVELS, ordered=False) for array in self._packs()),
@@ -114,6 +116,19 @@ class Contraction:
         names = [read.array for read in self.shape.reads]
         return [name for name in dict.fromkeys(names) if names.count(name) == 1]
 
+    def _analytic(self) -> dict[str, Choice]:
+        """Return sizes to begin with: the cheapest register block, and panels that fit caches."""
+        extents, item = self.shape.extents, self.shape.item_bytes
+        columns, rows = self.column_choices()[0], self.row_choices()[0]
+        depth = extents[self.shape.statement.reduction_indices[-1]]
+        registers = self.hardware.vector_registers
+        block = choose_block(extents[rows], extents[columns], depth, self.lanes, registers)
+        kc = max(self.hardware.l1_bytes // 2 // (block.vectors * self.hardware.vector_bytes), 16)
+        mc = max(self.hardware.l2_bytes // 2 // (min(kc, depth) * item), block.rows)
+        big = depth * extents[columns] * item > self.hardware.l2_bytes // 4
+        sizes: dict[str, Choice] = {"mr": block.rows, "vectors": block.vectors}
+        return {**sizes, "kc": kc if big else None, "mc": mc if big else None}
+
     # ---- the script -------------------------------------------------------------------------
     def lines(self, chosen: Mapping[str, Choice]) -> list[str]:
         """Return the commands of an assignment."""
@@ -121,8 +136,12 @@ class Contraction:
         return Plan.of(self, answers).lines()
 
 
-def _below(blocks: Sequence[int | None], extent: int) -> tuple[int | None, ...]:
-    return tuple(b for b in blocks if b is None or b < extent)
+def _below(
+    blocks: Sequence[int | None], extent: int, first: int | None
+) -> tuple[int | None, ...]:
+    """Return the sizes below an extent, and the analytic one among them."""
+    sizes = {b for b in (*blocks, first) if b is not None and b < extent}
+    return (None, *sorted(sizes))
 
 
 @dataclass(frozen=True)
@@ -201,7 +220,7 @@ class Plan:
         parallel = self.parallel(held)
         lines.append(f"reorder {name} {' '.join(order)}")
         lines += self._pack_lines(order, parallel)
-        lines += self._prefetch_lines([loop for loop in order if loop in (mr, nr)])
+        lines += self._prefetch_lines(order)
         lines += self._leaf_lines(inner_k, mv, nv)
         return lines + ([f"parallelize {name}.{parallel}"] if parallel else [])
 
@@ -274,9 +293,11 @@ class Plan:
             lines.append(f"parallelize {buffer}.{panel[0]}")
         return lines
 
-    def _prefetch_lines(self, blocks: Sequence[str]) -> list[str]:
+    def _prefetch_lines(self, order: Sequence[str]) -> list[str]:
         """Fetch the result's lines of the next register block while this one is computed."""
-        if self.answers["prefetch"] == "none" or not blocks:
+        blocks = [loop for loop in order if loop in ("nr", "mr")]
+        inside = [loop for loop in ("mv", "nv") if loop in order]
+        if self.answers["prefetch"] == "none" or not blocks or "nv" not in inside:
             return []
         return [f"prefetch {self.c.shape.write.array} at {self.c.name}.{blocks[-1]} write"]
 

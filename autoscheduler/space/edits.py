@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from loopstack.ir.loop_tree import Loop, Tree
 
@@ -17,22 +17,29 @@ FACTORS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
 NUMBER = re.compile(r"(?<= )\d+(?= ->)")
 
 
-def edit_script(script: str, tree: Tree, rng: random.Random) -> str:
-    """Return a changed script: a command added, dropped or given another factor."""
+def edit_script(script: str, tree: Tree, rng: random.Random, threads: int = 2) -> str:
+    """Return a changed script: a command added, dropped or given another factor.
+
+    Loops become parallel only where there are ``threads`` to share them.
+    """
     lines = script.rstrip("\n").split("\n")
     kind = rng.choices(("add", "factor", "drop"), weights=(6, 3, 1))[0]
-    changed = {"add": _add, "factor": _factor, "drop": _drop}[kind](lines, tree, rng)
-    return "\n".join(changed) + "\n"
+    if kind == "add":
+        verbs = VERBS if threads > 1 else {v: e for v, e in VERBS.items() if v != "parallelize"}
+        lines = _add(lines, tree, rng, verbs)
+    else:
+        lines = _factor(lines, rng) if kind == "factor" else _drop(lines, rng)
+    return "\n".join(lines) + "\n"
 
 
-def _drop(lines: list[str], _: Tree, rng: random.Random) -> list[str]:
+def _drop(lines: list[str], rng: random.Random) -> list[str]:
     if len(lines) < 2:
         return lines
     at = rng.randrange(1, len(lines))
     return lines[:at] + lines[at + 1 :]
 
 
-def _factor(lines: list[str], _: Tree, rng: random.Random) -> list[str]:
+def _factor(lines: list[str], rng: random.Random) -> list[str]:
     places = [n for n, line in enumerate(lines) if NUMBER.search(line)]
     if not places:
         return lines
@@ -41,18 +48,13 @@ def _factor(lines: list[str], _: Tree, rng: random.Random) -> list[str]:
     return [*lines[:at], changed, *lines[at + 1 :]]
 
 
-def _add(lines: list[str], tree: Tree, rng: random.Random) -> list[str]:
+def _add(
+    lines: list[str], tree: Tree, rng: random.Random, verbs: Mapping[str, Edit]
+) -> list[str]:
     loops = sorted(tree.loops())
     if not loops:
         return lines
     name = rng.choice(loops)
-    verbs: dict[str, Edit] = {
-        "split": _split,
-        "swap": _swap,
-        "vectorize": _annotate("vectorize"),
-        "parallelize": _annotate("parallelize"),
-        "unroll": _annotate("unroll"),
-    }
     verb = rng.choice(sorted(verbs))
     return lines + verbs[verb](name, tree, rng)
 
@@ -81,3 +83,12 @@ def _annotate(verb: str) -> Edit:
         return [f"{verb} {name}"]
 
     return line
+
+
+VERBS: Mapping[str, Edit] = {
+    "split": _split,
+    "swap": _swap,
+    "vectorize": _annotate("vectorize"),
+    "parallelize": _annotate("parallelize"),
+    "unroll": _annotate("unroll"),
+}

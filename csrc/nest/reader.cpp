@@ -69,7 +69,7 @@ class Reader {
 
   void array_line() {
     Array array;
-    std::int32_t at = in_.offset();
+    std::int32_t at = here();
     array.name = in_.name("the name of an array");
     if (find_array(array.name) >= 0) error(at, "array " + quote(array.name) + " is declared twice");
     array.elem = elem("DTYPE (f32, f64, i32 or i64)");
@@ -108,8 +108,7 @@ class Reader {
 
   Node node() {
     Node result;
-    in_.peek();
-    result.offset = in_.offset();
+    result.offset = here();
     if (in_.accept_name("for")) result.item = loop();
     else if (in_.accept_name("if")) result.item = branch();
     else if (in_.accept_name("prefetch")) result.item = prefetch();
@@ -120,7 +119,7 @@ class Reader {
 
   Loop loop() {
     Loop result;
-    std::int32_t at = in_.offset();
+    std::int32_t at = here();
     std::string_view name = in_.name("a loop variable");
     if (find_variable(name) >= 0)
       error(at, "loop variable " + quote(name) + " is already in use by an enclosing loop");
@@ -186,8 +185,7 @@ class Reader {
     result.form = form();
     if (in_.accept("==")) result.equality = true;
     else if (!in_.accept(">=")) in_.expected("`== 0` or `>= 0`");
-    in_.peek();
-    std::int32_t at = in_.offset();
+    std::int32_t at = here();
     if (in_.unsigned_integer() != 0) error(at, "conditions compare with 0");
     return result;
   }
@@ -210,8 +208,7 @@ class Reader {
   }
 
   Access access() {
-    in_.peek();
-    std::int32_t at = in_.offset();
+    std::int32_t at = here();
     return subscripts(in_.name("a statement"), at);
   }
 
@@ -239,7 +236,7 @@ class Reader {
   Form product() {
     Form result = factor();
     while (in_.accept("*")) {
-      std::int32_t at = in_.offset();
+      std::int32_t at = here();
       Form other = factor();
       if (!result.is_constant() && !other.is_constant())
         error(at, "the product of two variables is not a linear form");
@@ -258,7 +255,7 @@ class Reader {
   }
 
   Form factor() {
-    std::int32_t at = (in_.peek(), in_.offset());
+    std::int32_t at = here();
     if (in_.at_digit()) return checked(constant_form(in_.unsigned_integer()), at);
     if (in_.accept("(")) {
       Form inner = form();
@@ -275,7 +272,7 @@ class Reader {
   Form floor_division() {
     Form dividend = form();
     in_.require(",");
-    std::int32_t at = (in_.peek(), in_.offset());
+    std::int32_t at = here();
     std::int64_t divisor = in_.integer();
     if (divisor <= 0) error(at, "floordiv in a form divides by a positive constant");
     in_.require(")");
@@ -285,9 +282,8 @@ class Reader {
   // ---- expressions ----
 
   ExprId expr() {
-    in_.peek();
     Expr result;
-    result.offset = in_.offset();
+    result.offset = here();
     if (in_.at_digit() || in_.peek() == '-') return literal(result);
     std::string_view name = in_.name("an expression");
     if ((name == "inf" || name == "nan") && in_.peek() == ':') return special(result, name);
@@ -391,7 +387,13 @@ class Reader {
     return put(e);
   }
 
-  // ---- names ----
+  // ---- names and places ----
+
+  // Where the next token begins.
+  std::int32_t here() {
+    in_.peek();
+    return in_.offset();
+  }
 
   Elem array_elem(const Expr& e) const {
     return nest_.arrays[static_cast<std::size_t>(e.access.array)].elem;

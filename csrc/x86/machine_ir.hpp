@@ -64,6 +64,7 @@ struct MachineInst {
   Pseudo pseudo = Pseudo::none;
   std::uint8_t count = 0;
   bool zeroing = false;
+  bool has_memory = false;  // an operand is of kind mem
   bool innermost = false;  // loop_begin
   VReg opmask = 0;
   std::array<MachineOperand, 4> operands{};

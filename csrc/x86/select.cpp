@@ -170,61 +170,29 @@ Kind Selector::kind_of(VReg r) const {
 
 // ---- appending ----
 
-MachineInst& Selector::emit(Op op, std::initializer_list<Arg> args) {
-  MachineInst& inst = out_.code.emplace_back();
-  inst.op = op;
-  append(inst, args);
-  return inst;
-}
-
-MachineInst& Selector::emit_pseudo(Pseudo p, std::initializer_list<Arg> args) {
-  MachineInst& inst = out_.code.emplace_back();
-  inst.pseudo = p;
-  append(inst, args);
-  return inst;
-}
-
-// The order of accesses is part of the contract with emit.cpp: register operands left to right,
-// then the base and index of the memory reference, then the opmask.
-void Selector::append(MachineInst& inst, std::initializer_list<Arg> args) {
+MachineInst& Selector::begin_instruction() {
   out_.allocation.first_access.push_back(
       static_cast<std::uint32_t>(out_.allocation.accesses.size()));
-  const bool has_memory = std::ranges::any_of(args, [](const Arg& a) { return a.what == Arg::memory; });
-  for (const Arg& a : args) {
-    if (a.what == Arg::opmask) {
-      inst.opmask = a.operand.reg;
-      inst.zeroing = a.zeroing;
-      continue;
+  return out_.code.emplace_back();
+}
+
+void Selector::end_instruction(MachineInst& inst) {
+  if (inst.has_memory) {
+    // One memory reference an instruction: no other operand may become one.
+    const std::size_t first = out_.allocation.first_access.back();
+    for (std::size_t k = first; k < out_.allocation.accesses.size(); ++k) {
+      out_.allocation.accesses[k].memory = false;
     }
-    MachineOperand& o = inst.operands[inst.count++];
-    if (a.what == Arg::reg) {
-      o = a.operand;
-      o.memory_ok &= !has_memory;
-      add_access(o.reg, o.role, o.memory_ok);
-    } else if (a.what == Arg::immediate) {
-      o.kind = Kind::imm;
-      inst.imm = a.imm;
-    } else {
-      o.kind = Kind::mem;
-      inst.memory = *a.mem;
-    }
-  }
-  if (has_memory) {
     add_access(inst.memory.base, passes::Role::use, false);
     add_access(inst.memory.index, passes::Role::use, false);
   }
-  add_access(inst.opmask, passes::Role::use, false);
-}
-
-void Selector::add_access(VReg r, passes::Role role, bool memory_ok) {
-  if (r == 0 || is_physical(r)) return;
-  out_.allocation.accesses.push_back({r, role, memory_ok});
+  if (inst.opmask != 0) add_access(inst.opmask, passes::Role::use, false);
 }
 
 void Selector::copy(VReg dst, VReg src) {
   if (dst == src) return;
   out_.allocation.copies.push_back(static_cast<std::uint32_t>(out_.code.size()));
-  emit_pseudo(Pseudo::copy, {or_memory(out(dst)), rm(src)});
+  emit_pseudo(Pseudo::copy, or_memory(out(dst)), rm(src));
 }
 
 void Selector::destroy_at_last(std::size_t clobber_kind) {

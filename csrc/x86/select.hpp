@@ -5,8 +5,6 @@
 // vector of its element elsewhere. Memory is touched for exactly the lanes a value has.
 #pragma once
 
-#include <initializer_list>
-
 #include "vector_ir/vector_ir.hpp"
 #include "x86/constant_pool.hpp"
 #include "x86/fold.hpp"
@@ -34,18 +32,28 @@ class Selector {
   MachineFunction run();
 
  private:
-  // An operand of emit(): a register, the memory reference, an immediate or an opmask.
-  struct Arg {
-    enum What : std::uint8_t { reg, memory, immediate, opmask } what = reg;
-    bool zeroing = false;
-    MachineOperand operand{};
-    std::int64_t imm = 0;
-    const MachineMemory* mem = nullptr;
+  // Operands of emit().
+  struct RegArg {
+    MachineOperand operand;
+  };
+  struct MemArg {
+    const MachineMemory& memory;
+  };
+  struct ImmArg {
+    std::int64_t value;
+  };
+  struct MaskArg {
+    VReg k;
+    bool zeroing;
   };
   // A value operand that selection may have left in memory.
   struct Source {
     VReg reg = 0;           // 0: in memory
     MachineMemory memory{};
+  };
+  struct SourceArg {
+    const Source& source;
+    Kind kind;
   };
 
   // ---- select.cpp: driver, registers, emission into the machine function ----
@@ -64,28 +72,44 @@ class Selector {
   VReg temp_lane_mask(vir::Type t) { return wide() ? temp_mask() : temp_vector(bytes_of(t)); }
   Kind kind_of(VReg r) const;
 
-  Arg out(VReg r) const { return out(r, kind_of(r)); }
-  Arg out(VReg r, Kind k) const { return {.operand = {k, passes::Role::def, false, r}}; }
-  Arg early(VReg r, Kind k) const { return {.operand = {k, passes::Role::early_def, false, r}}; }
-  Arg inout(VReg r) const { return inout(r, kind_of(r)); }
-  Arg inout(VReg r, Kind k) const { return {.operand = {k, passes::Role::use_def, false, r}}; }
-  Arg in(VReg r) const { return in(r, kind_of(r)); }
-  Arg in(VReg r, Kind k) const { return {.operand = {k, passes::Role::use, false, r}}; }
+  RegArg out(VReg r) const { return out(r, kind_of(r)); }
+  RegArg out(VReg r, Kind k) const { return {{k, passes::Role::def, false, r}}; }
+  RegArg inout(VReg r) const { return inout(r, kind_of(r)); }
+  RegArg inout(VReg r, Kind k) const { return {{k, passes::Role::use_def, false, r}}; }
+  RegArg in(VReg r) const { return in(r, kind_of(r)); }
+  RegArg in(VReg r, Kind k) const { return {{k, passes::Role::use, false, r}}; }
   // The same, for operand positions that also take memory.
-  static Arg or_memory(Arg a) { a.operand.memory_ok = true; return a; }
-  Arg rm(VReg r) const { return or_memory(in(r)); }
-  Arg rm(VReg r, Kind k) const { return or_memory(in(r, k)); }
-  Arg rm(const Source& s, Kind k) const { return s.reg != 0 ? rm(s.reg, k) : at(s.memory); }
-  static Arg at(const MachineMemory& m) { return {.what = Arg::memory, .mem = &m}; }
-  static Arg imm(std::int64_t v) { return {.what = Arg::immediate, .imm = v}; }
-  static Arg masked(VReg k, bool zeroing = false) {
-    return {.what = Arg::opmask, .zeroing = zeroing,
-            .operand = {Kind::mask, passes::Role::use, false, k}};
-  }
+  static RegArg or_memory(RegArg a) { a.operand.memory_ok = true; return a; }
+  RegArg rm(VReg r) const { return or_memory(in(r)); }
+  RegArg rm(VReg r, Kind k) const { return or_memory(in(r, k)); }
+  SourceArg rm(const Source& s, Kind k) const { return {s, k}; }
+  static MemArg at(const MachineMemory& m) { return {m}; }
+  static ImmArg imm(std::int64_t v) { return {v}; }
+  static MaskArg masked(VReg k, bool zeroing = false) { return {k, zeroing}; }
 
-  MachineInst& emit(Op op, std::initializer_list<Arg> args);
-  MachineInst& emit_pseudo(Pseudo p, std::initializer_list<Arg> args);
-  void append(MachineInst& inst, std::initializer_list<Arg> args);
+  // The order of accesses is part of the contract with emit.cpp: register operands left to right,
+  // then the base and index of the memory reference, then the opmask.
+  template <class... Args>
+  MachineInst& emit(Op op, const Args&... args) {
+    MachineInst& inst = begin_instruction();
+    inst.op = op;
+    (put(inst, args), ...);
+    end_instruction(inst);
+    return inst;
+  }
+  template <class... Args>
+  MachineInst& emit_pseudo(Pseudo p, const Args&... args) {
+    MachineInst& inst = emit(Op{}, args...);
+    inst.pseudo = p;
+    return inst;
+  }
+  MachineInst& begin_instruction();
+  void end_instruction(MachineInst& inst);
+  void put(MachineInst& inst, const RegArg& a);
+  void put(MachineInst& inst, const MemArg& a);
+  void put(MachineInst& inst, const ImmArg& a);
+  void put(MachineInst& inst, const MaskArg& a);
+  void put(MachineInst& inst, const SourceArg& a);
   void add_access(VReg r, passes::Role role, bool memory_ok);
   void copy(VReg dst, VReg src);
   void destroy_at_last(std::size_t clobber_kind);
@@ -199,6 +223,37 @@ class Selector {
   VReg frame_ = 0, captures_ = 0, begin_ = 0, end_ = 0, thread_ = 0;
   bool streams_ = false;
 };
+
+inline void Selector::add_access(VReg r, passes::Role role, bool memory_ok) {
+  if (r == 0 || is_physical(r)) return;
+  out_.allocation.accesses.push_back({r, role, memory_ok});
+}
+
+inline void Selector::put(MachineInst& inst, const RegArg& a) {
+  inst.operands[inst.count++] = a.operand;
+  add_access(a.operand.reg, a.operand.role, a.operand.memory_ok);
+}
+
+inline void Selector::put(MachineInst& inst, const MemArg& a) {
+  inst.operands[inst.count++].kind = Kind::mem;
+  inst.memory = a.memory;
+  inst.has_memory = true;
+}
+
+inline void Selector::put(MachineInst& inst, const ImmArg& a) {
+  inst.operands[inst.count++].kind = Kind::imm;
+  inst.imm = a.value;
+}
+
+inline void Selector::put(MachineInst& inst, const MaskArg& a) {
+  inst.opmask = a.k;
+  inst.zeroing = a.zeroing;
+}
+
+inline void Selector::put(MachineInst& inst, const SourceArg& a) {
+  if (a.source.reg != 0) put(inst, rm(a.source.reg, a.kind));
+  else put(inst, at(a.source.memory));
+}
 
 // Kinds of clobber of MachineFunction::allocation.
 inline constexpr std::size_t clobber_call = 0, clobber_divide = 1;

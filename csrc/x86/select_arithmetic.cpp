@@ -77,7 +77,7 @@ void Selector::constant(const vir::Inst& i) {
 }
 
 void Selector::constant_into(VReg dst, std::uint32_t entry) {
-  emit_pseudo(Pseudo::constant, {out(dst)}).memory = constant_memory(entry);
+  emit_pseudo(Pseudo::constant, out(dst)).memory = constant_memory(entry);
 }
 
 // Every lane `bits`, as a memory operand.
@@ -110,12 +110,12 @@ void Selector::splat_general(VReg dst, vir::Type t, VReg general) {
   const Kind from = size_of(t.elem) == 4 ? Kind::gpr32 : Kind::gpr64;
   const Op broadcast = by_size(t.elem, Op::vpbroadcastd, Op::vpbroadcastq);
   if (wide() && t.lanes > 1) {
-    emit(broadcast, {out(dst, k), in(general, from)});
+    emit(broadcast, out(dst, k), in(general, from));
     return;
   }
   const VReg low = t.lanes == 1 ? dst : temp_vector(16);
-  emit(by_size(t.elem, Op::vmovd, Op::vmovq), {out(low, Kind::xmm), in(general, from)});
-  if (t.lanes > 1) emit(broadcast, {out(dst, k), in(low)});
+  emit(by_size(t.elem, Op::vmovd, Op::vmovq), out(low, Kind::xmm), in(general, from));
+  if (t.lanes > 1) emit(broadcast, out(dst, k), in(low));
 }
 
 std::vector<std::uint8_t> Selector::lane_numbers(Elem e, int lanes) {
@@ -129,7 +129,7 @@ void Selector::broadcast(const vir::Inst& i) {
   const vir::Type t = type(i.dst);
   if (t.lanes == 1) return copy(i.dst, i.a);
   const Op eight = bytes_of(t) <= 16 ? Op::vmovddup : Op::vbroadcastsd;
-  emit(by_size(t.elem, Op::vbroadcastss, eight), {out(i.dst), in(i.a)});
+  emit(by_size(t.elem, Op::vbroadcastss, eight), out(i.dst), in(i.a));
 }
 
 void Selector::iota(const vir::Inst& i) {
@@ -186,7 +186,7 @@ void Selector::combine(VOp op, vir::Type t, VReg dst, VReg a, const Source& b) {
     }
   }
   const Kind k = vector_kind(bytes_of(t));
-  emit(form_for(op, t), {out(dst, k), in(a, k), rm(b, k)});
+  emit(form_for(op, t), out(dst, k), in(a, k), rm(b, k));
 }
 
 void Selector::bitwise(VOp op, vir::Type t, VReg dst, VReg a, const Source& b) {
@@ -195,7 +195,7 @@ void Selector::bitwise(VOp op, vir::Type t, VReg dst, VReg a, const Source& b) {
   const Op m = op == VOp::bit_and ? (eight ? Op::vandpd : Op::vandps)
                : op == VOp::bit_or ? (eight ? Op::vorpd : Op::vorps)
                                    : (eight ? Op::vxorpd : Op::vxorps);
-  emit(m, {out(dst, k), in(a, k), rm(b, k)});
+  emit(m, out(dst, k), in(a, k), rm(b, k));
 }
 
 // a * b = low * low + ((low(a) * high(b) + high(a) * low(b)) << 32), modulo 2^64.
@@ -204,25 +204,25 @@ void Selector::multiply_i64(vir::Type t, VReg dst, VReg a, VReg b) {
   const Kind k = vector_kind(n);
   const VReg swapped = temp_vector(n), cross = temp_vector(n), other = temp_vector(n);
   const VReg sum = temp_vector(n), high = temp_vector(n), low = temp_vector(n);
-  emit(Op::vpshufd, {out(swapped), in(b, k), imm(0xb1)});
-  emit(Op::vpmulld, {out(cross), in(swapped), rm(a, k)});
-  emit(Op::vpsrlq, {out(other), in(cross), imm(32)});
-  emit(Op::vpaddd, {out(sum), in(cross), rm(other)});
-  emit(Op::vpsllq, {out(high), in(sum), imm(32)});
-  emit(Op::vpmuludq, {out(low), in(a, k), rm(b, k)});
-  emit(Op::vpaddq, {out(dst, k), in(low), rm(high)});
+  emit(Op::vpshufd, out(swapped), in(b, k), imm(0xb1));
+  emit(Op::vpmulld, out(cross), in(swapped), rm(a, k));
+  emit(Op::vpsrlq, out(other), in(cross), imm(32));
+  emit(Op::vpaddd, out(sum), in(cross), rm(other));
+  emit(Op::vpsllq, out(high), in(sum), imm(32));
+  emit(Op::vpmuludq, out(low), in(a, k), rm(b, k));
+  emit(Op::vpaddq, out(dst, k), in(low), rm(high));
 }
 
 void Selector::select_i64(VOp op, vir::Type t, VReg dst, VReg a, VReg b) {
   const bool want_min = op == VOp::min || op == VOp::min_fast;
   const Kind k = vector_kind(bytes_of(t));
   const VReg greater = temp_vector(bytes_of(t));
-  emit(Op::vpcmpgtq, {out(greater), in(a, k), rm(b, k)});
+  emit(Op::vpcmpgtq, out(greater), in(a, k), rm(b, k));
   // blendv takes its third operand where the mask is set.
   if (want_min) {
-    emit(Op::vblendvpd, {out(dst, k), in(a, k), rm(b, k), in(greater)});
+    emit(Op::vblendvpd, out(dst, k), in(a, k), rm(b, k), in(greater));
   } else {
-    emit(Op::vblendvpd, {out(dst, k), in(b, k), rm(a, k), in(greater)});
+    emit(Op::vblendvpd, out(dst, k), in(b, k), rm(a, k), in(greater));
   }
 }
 
@@ -232,14 +232,14 @@ void Selector::exact_min_max(VOp op, vir::Type t, VReg dst, VReg a, const Source
   const VReg picked = temp_vector(bytes_of(t)), is_nan = temp_lane_mask(t);
   const Op cmp = by_size(t.elem, Op::vcmpps, Op::vcmppd);
   constexpr int unordered = 3;
-  emit(form_for(op, t), {out(picked), in(a, k), rm(b, k)});
-  emit(cmp, {out(is_nan), in(a, k), in(a, k), imm(unordered)});
+  emit(form_for(op, t), out(picked), in(a, k), rm(b, k));
+  emit(cmp, out(is_nan), in(a, k), in(a, k), imm(unordered));
   if (wide()) {
     emit(by_size(t.elem, Op::vblendmps, Op::vblendmpd),
-         {out(dst, k), in(picked), rm(a, k), masked(is_nan)});
+         out(dst, k), in(picked), rm(a, k), masked(is_nan));
   } else {
     emit(by_size(t.elem, Op::vblendvps, Op::vblendvpd),
-         {out(dst, k), in(picked), rm(a, k), in(is_nan)});
+         out(dst, k), in(picked), rm(a, k), in(is_nan));
   }
 }
 
@@ -273,11 +273,11 @@ void Selector::fused(const vir::Inst& i) {
   if (overwrite_a) {  // dst = dst * b + c
     const Source c = source(i, Slot::c);
     copy(i.dst, a);
-    emit(forms.order_213[column], {inout(i.dst, k), in(b, k), rm(c, k)});
+    emit(forms.order_213[column], inout(i.dst, k), in(b, k), rm(c, k));
   } else {  // dst = a * b + dst
     const Source multiplier = source(i, slot_b);
     copy(i.dst, i.c);
-    emit(forms.order_231[column], {inout(i.dst, k), in(a, k), rm(multiplier, k)});
+    emit(forms.order_231[column], inout(i.dst, k), in(a, k), rm(multiplier, k));
   }
 }
 
@@ -290,9 +290,9 @@ void Selector::unary(const vir::Inst& i) {
     case VOp::abs: return absolute(i);
     case VOp::sqrt:
       if (is_scalar(t)) {
-        emit(by_size(t.elem, Op::vsqrtss, Op::vsqrtsd), {out(i.dst), in(i.a), in(i.a)});
+        emit(by_size(t.elem, Op::vsqrtss, Op::vsqrtsd), out(i.dst), in(i.a), in(i.a));
       } else {
-        emit(by_size(t.elem, Op::vsqrtps, Op::vsqrtpd), {out(i.dst), rm(i.a)});
+        emit(by_size(t.elem, Op::vsqrtps, Op::vsqrtpd), out(i.dst), rm(i.a));
       }
       return;
     case VOp::floor: return round(i, 0x9);   // down, no inexact exception
@@ -314,20 +314,20 @@ void Selector::absolute(const vir::Inst& i) {
     return bitwise(VOp::bit_and, t, i.dst, i.a, splat_source(sign_bit(t.elem) - 1, t));
   }
   if (t.elem == Elem::i32 || wide()) {
-    emit(by_size(t.elem, Op::vpabsd, Op::vpabsq), {out(i.dst), rm(i.a)});
+    emit(by_size(t.elem, Op::vpabsd, Op::vpabsq), out(i.dst), rm(i.a));
     return;
   }
   const VReg sign = temp_vector(bytes_of(t)), flipped = temp_vector(bytes_of(t));
-  emit(Op::vpcmpgtq, {out(sign), in(zero(t)), rm(i.a)});
-  emit(Op::vpxor, {out(flipped), in(i.a), rm(sign)});
-  emit(Op::vpsubq, {out(i.dst), in(flipped), rm(sign)});
+  emit(Op::vpcmpgtq, out(sign), in(zero(t)), rm(i.a));
+  emit(Op::vpxor, out(flipped), in(i.a), rm(sign));
+  emit(Op::vpsubq, out(i.dst), in(flipped), rm(sign));
 }
 
 void Selector::round(const vir::Inst& i, int mode) {
   const vir::Type t = type(i.dst);
   const Op op = wide() ? by_size(t.elem, Op::vrndscaleps, Op::vrndscalepd)
                        : by_size(t.elem, Op::vroundps, Op::vroundpd);
-  emit(op, {out(i.dst), rm(i.a), imm(mode)});
+  emit(op, out(i.dst), rm(i.a), imm(mode));
 }
 
 // Counts at or above the width give zero, as the instructions do.
@@ -335,7 +335,7 @@ void Selector::shift(const vir::Inst& i) {
   const vir::Type t = type(i.dst);
   const bool left = i.op == VOp::shift_left;
   const Op op = left ? by_size(t.elem, Op::vpslld, Op::vpsllq) : by_size(t.elem, Op::vpsrld, Op::vpsrlq);
-  emit(op, {out(i.dst), in(i.a), imm(i.imm)});
+  emit(op, out(i.dst), in(i.a), imm(i.imm));
 }
 
 }  // namespace loopnest::x86

@@ -34,7 +34,7 @@ void Selector::convert(const vir::Inst& i) {
 }
 
 void Selector::convert_direct(VReg dst, vir::Type to, VReg a, vir::Type from) {
-  emit(packed_for(from.elem, to.elem), {out(dst), in(a)});
+  emit(packed_for(from.elem, to.elem), out(dst), in(a));
 }
 
 // The low halves of 64-bit lanes.
@@ -42,13 +42,13 @@ void Selector::narrow_i64(VReg dst, VReg a, int lanes) {
   if (lanes == 1) {
     copy(dst, a);
   } else if (wide()) {
-    emit(Op::vpmovqd, {out(dst), in(a)});
+    emit(Op::vpmovqd, out(dst), in(a));
   } else if (lanes == 2) {
-    emit(Op::vpshufd, {out(dst), in(a), imm(0x08)});
+    emit(Op::vpshufd, out(dst), in(a), imm(0x08));
   } else {
     const VReg high = temp_vector(16);
-    emit(Op::vextractf128, {out(high), in(a), imm(1)});
-    emit(Op::vshufps, {out(dst), in(a, Kind::xmm), rm(high), imm(0x88)});
+    emit(Op::vextractf128, out(high), in(a), imm(1));
+    emit(Op::vshufps, out(dst), in(a, Kind::xmm), rm(high), imm(0x88));
   }
 }
 
@@ -66,29 +66,29 @@ VReg Selector::lane_to_general(VReg a, vir::Type from, int lane) {
   VReg quarter = quarter_of(a, bytes_of(from), lane / per_quarter);
   const VReg g = temp_general();
   if (from.elem == Elem::i64) {
-    if (at_lane == 0) emit(Op::vmovq, {out(g), in(quarter, Kind::xmm)});
-    else emit(Op::vpextrq, {out(g), in(quarter, Kind::xmm), imm(1)});
+    if (at_lane == 0) emit(Op::vmovq, out(g), in(quarter, Kind::xmm));
+    else emit(Op::vpextrq, out(g), in(quarter, Kind::xmm), imm(1));
     return g;
   }
   if (at_lane != 0) {
     const VReg moved = temp_vector(16);
     const Op op = by_size(from.elem, Op::vpermilps, Op::vpermilpd);
-    emit(op, {out(moved), in(quarter, Kind::xmm), imm(at_lane)});
+    emit(op, out(moved), in(quarter, Kind::xmm), imm(at_lane));
     quarter = moved;
   }
-  emit(by_size(from.elem, Op::vcvttss2si, Op::vcvttsd2si), {out(g), in(quarter, Kind::xmm)});
+  emit(by_size(from.elem, Op::vcvttss2si, Op::vcvttsd2si), out(g), in(quarter, Kind::xmm));
   return g;
 }
 
 VReg Selector::lane_from_general(VReg g, vir::Type to) {
   const VReg lane = temp_vector(16);
   if (to.elem == Elem::i64) {
-    emit(Op::vmovq, {out(lane), in(g)});
+    emit(Op::vmovq, out(lane), in(g));
     return lane;
   }
   // The conversion merges into its second operand: a zero, so that it waits for nothing.
   const VReg base = zero(vector_type(to.elem, 1));
-  emit(by_size(to.elem, Op::vcvtsi2ss, Op::vcvtsi2sd), {out(lane), in(base), in(g)});
+  emit(by_size(to.elem, Op::vcvtsi2ss, Op::vcvtsi2sd), out(lane), in(base), in(g));
   return lane;
 }
 
@@ -98,11 +98,11 @@ void Selector::join_lanes(VReg dst, vir::Type t, const VReg* lanes) {
   std::array<VReg, 2> pairs{};
   for (int p = 0; p < t.lanes / 2; ++p) {
     pairs[p] = temp_vector(16);
-    emit(unpack, {out(pairs[p]), in(lanes[2 * p]), rm(lanes[2 * p + 1])});
+    emit(unpack, out(pairs[p]), in(lanes[2 * p]), rm(lanes[2 * p + 1]));
   }
   if (t.lanes == 2) return copy(dst, pairs[0]);
   if (size_of(t.elem) == 4) {
-    emit(Op::vmovlhps, {out(dst), in(pairs[0]), in(pairs[1])});
+    emit(Op::vmovlhps, out(dst), in(pairs[0]), in(pairs[1]));
   } else {
     copy(dst, join_quarters(pairs.data(), 32));
   }

@@ -67,8 +67,8 @@ void Selector::general(const vir::Inst& i) {
 
 void Selector::general_const(VReg dst, std::int64_t value) {
   // mov to memory takes 32 bits only.
-  const Arg to = fits_int32(value) ? or_memory(out(dst)) : out(dst);
-  emit(Op::mov, {to, imm(value)});
+  const RegArg to = fits_int32(value) ? or_memory(out(dst)) : out(dst);
+  emit(Op::mov, to, imm(value));
 }
 
 VReg Selector::general_operand(const vir::Inst& i) {
@@ -83,53 +83,53 @@ void Selector::general_add(VReg dst, VReg a, std::int64_t value) {
     const VReg big = temp_general();
     general_const(big, value);
     copy(dst, a);
-    emit(Op::add, {or_memory(inout(dst)), rm(big)});
+    emit(Op::add, or_memory(inout(dst)), rm(big));
   } else if (dst == a) {
-    if (value != 0) emit(Op::add, {or_memory(inout(dst)), imm(value)});
+    if (value != 0) emit(Op::add, or_memory(inout(dst)), imm(value));
   } else if (value == 0) {
     copy(dst, a);
   } else {
     const MachineMemory sum = based(a, value);
-    emit(Op::lea, {out(dst), at(sum)});
+    emit(Op::lea, out(dst), at(sum));
   }
 }
 
 void Selector::general_binary(const vir::Inst& i, Op op, bool commutative) {
   if (i.dst == i.b && i.dst != i.a && !commutative) {  // dst = a - dst
-    emit(Op::neg, {or_memory(inout(i.dst))});
-    emit(Op::add, {or_memory(inout(i.dst)), rm(i.a)});
+    emit(Op::neg, or_memory(inout(i.dst)));
+    emit(Op::add, or_memory(inout(i.dst)), rm(i.a));
     return;
   }
   if (i.dst == i.b) {
-    emit(op, {or_memory(inout(i.dst)), rm(i.a)});
+    emit(op, or_memory(inout(i.dst)), rm(i.a));
     return;
   }
   if (op == Op::add && i.dst != i.a) {
     const MachineMemory sum{.base = i.a, .index = i.b};
-    emit(Op::lea, {out(i.dst), at(sum)});
+    emit(Op::lea, out(i.dst), at(sum));
     return;
   }
   copy(i.dst, i.a);
-  emit(op, {or_memory(inout(i.dst)), rm(i.b)});
+  emit(op, or_memory(inout(i.dst)), rm(i.b));
 }
 
 void Selector::general_mul(const vir::Inst& i) {
   if (i.b != 0) {
     const VReg other = i.dst == i.b ? i.a : i.b;
     copy(i.dst, i.dst == i.b ? i.b : i.a);
-    emit(Op::imul, {inout(i.dst), rm(other)});
+    emit(Op::imul, inout(i.dst), rm(other));
   } else if (is_power_of_two(i.imm)) {
     copy(i.dst, i.a);
-    if (i.imm > 1) emit(Op::shl, {or_memory(inout(i.dst)), imm(log2_of(i.imm))});
+    if (i.imm > 1) emit(Op::shl, or_memory(inout(i.dst)), imm(log2_of(i.imm)));
   } else if (i.imm == 3 || i.imm == 5 || i.imm == 9) {
     const MachineMemory sum{.base = i.a, .index = i.a, .scale = static_cast<std::uint8_t>(i.imm - 1)};
-    emit(Op::lea, {out(i.dst), at(sum)});
+    emit(Op::lea, out(i.dst), at(sum));
   } else if (fits_int32(i.imm)) {
-    emit(Op::imul, {out(i.dst), rm(i.a), imm(i.imm)});
+    emit(Op::imul, out(i.dst), rm(i.a), imm(i.imm));
   } else {
     const VReg big = general_operand(i);
     copy(i.dst, i.a);
-    emit(Op::imul, {inout(i.dst), rm(big)});
+    emit(Op::imul, inout(i.dst), rm(big));
   }
 }
 
@@ -138,25 +138,25 @@ void Selector::general_select(VReg dst, VReg a, VReg b, Op cmov) {
   if (dst == b) std::swap(a, b);
   copy(dst, a);
   if (a == b) return;
-  emit(Op::cmp, {in(dst), rm(b)});
-  emit(cmov, {inout(dst), rm(b)});
+  emit(Op::cmp, in(dst), rm(b));
+  emit(cmov, inout(dst), rm(b));
 }
 
 void Selector::general_floordiv(VReg dst, VReg a, std::int64_t divisor) {
   if (divisor <= 0) throw TargetError("floor division by a constant that is not positive");
   if (is_power_of_two(divisor)) {
     copy(dst, a);
-    if (divisor > 1) emit(Op::sar, {or_memory(inout(dst)), imm(log2_of(divisor))});
+    if (divisor > 1) emit(Op::sar, or_memory(inout(dst)), imm(log2_of(divisor)));
     return;
   }
   // floor(a / d) == (|a| / d) with all bits flipped before and after when a < 0.
   const VReg sign = temp_general(), n = temp_general();
   copy(sign, a);
-  emit(Op::sar, {or_memory(inout(sign)), imm(63)});
+  emit(Op::sar, or_memory(inout(sign)), imm(63));
   copy(n, a);
-  emit(Op::xor_, {or_memory(inout(n)), rm(sign)});
+  emit(Op::xor_, or_memory(inout(n)), rm(sign));
   divide_by_magic(dst, n, divisor);
-  emit(Op::xor_, {or_memory(inout(dst)), rm(sign)});
+  emit(Op::xor_, or_memory(inout(dst)), rm(sign));
 }
 
 // dst = n / divisor for 0 <= n < 2^63: the high half of n * m, shifted, with m the 64-bit
@@ -166,12 +166,12 @@ void Selector::divide_by_magic(VReg dst, VReg n, std::int64_t divisor) {
   const auto numerator = static_cast<unsigned __int128>(1) << (63 + shift);
   const auto magic = static_cast<std::uint64_t>((numerator + static_cast<std::uint64_t>(divisor) - 1) /
                                                 static_cast<std::uint64_t>(divisor));
-  emit(Op::mov, {out(physical(rax)), imm(static_cast<std::int64_t>(magic))});
+  emit(Op::mov, out(physical(rax)), imm(static_cast<std::int64_t>(magic)));
   destroy_at_last(clobber_divide);
-  emit(Op::mul, {rm(n)});
+  emit(Op::mul, rm(n));
   destroy_at_last(clobber_divide);
-  emit(Op::mov, {or_memory(out(dst)), in(physical(rdx))});
-  emit(Op::shr, {or_memory(inout(dst)), imm(shift - 1)});
+  emit(Op::mov, or_memory(out(dst)), in(physical(rdx)));
+  emit(Op::shr, or_memory(inout(dst)), imm(shift - 1));
 }
 
 // ---- the frame and the arguments of a parallel body ----
@@ -179,7 +179,7 @@ void Selector::divide_by_magic(VReg dst, VReg n, std::int64_t divisor) {
 void Selector::from_frame(const vir::Inst& i) {
   const auto load = [&](VReg base, std::int64_t offset) {
     const MachineMemory m = based(base, offset);
-    emit(Op::mov, {out(i.dst), at(m)});
+    emit(Op::mov, out(i.dst), at(m));
   };
   switch (i.op) {
     case VOp::g_argument:
@@ -193,9 +193,9 @@ void Selector::from_frame(const vir::Inst& i) {
         load(frame_, offsetof(loopnest_frame, private_workspace));
       } else {
         load(frame_, offsetof(loopnest_frame, private_stride));
-        emit(Op::imul, {inout(i.dst), rm(thread_)});
+        emit(Op::imul, inout(i.dst), rm(thread_));
         const MachineMemory start = based(frame_, offsetof(loopnest_frame, private_workspace));
-        emit(Op::add, {inout(i.dst), at(start)});
+        emit(Op::add, inout(i.dst), at(start));
       }
       return general_add(i.dst, i.dst, i.imm);
     case VOp::g_capture: return load(captures_, 8 * i.imm);
@@ -217,7 +217,7 @@ void Selector::control(const vir::Inst& i) {
       const int depth = open_loop_ < 0 ? 1 : loops[open_loop_].depth + 1;
       loops.push_back({static_cast<std::uint32_t>(out_.code.size()), 0, open_loop_, depth});
       open_loop_ = static_cast<std::int32_t>(loops.size() - 1);
-      MachineInst& begin = emit_pseudo(Pseudo::loop_begin, {imm(i.label)});
+      MachineInst& begin = emit_pseudo(Pseudo::loop_begin, imm(i.label));
       begin.innermost = true;
       return;
     }
@@ -225,32 +225,32 @@ void Selector::control(const vir::Inst& i) {
       auto& loop = out_.allocation.loops.at(open_loop_);
       loop.end = static_cast<std::uint32_t>(out_.code.size());
       open_loop_ = loop.parent;
-      emit_pseudo(Pseudo::loop_end, {});
+      emit_pseudo(Pseudo::loop_end);
       return;
     }
     case VOp::capture: return capture(i);
     case VOp::parallel: return parallel(i);
     default:
-      if (streams_) emit(Op::sfence, {});
-      emit_pseudo(Pseudo::ret, {});
+      if (streams_) emit(Op::sfence);
+      emit_pseudo(Pseudo::ret);
   }
 }
 
-void Selector::bind(std::uint32_t label) { emit_pseudo(Pseudo::bind, {imm(label)}); }
+void Selector::bind(std::uint32_t label) { emit_pseudo(Pseudo::bind, imm(label)); }
 
 void Selector::jump(Op op, std::uint32_t label) {
-  emit(op, {imm(label)}).operands[0].kind = Kind::label;
+  emit(op, imm(label)).operands[0].kind = Kind::label;
 }
 
 void Selector::branch(const vir::Inst& i) {
   vir::Cond cond = i.cond;
   if (i.b != 0) {
-    emit(Op::cmp, {rm(i.a), rm(i.b)});
+    emit(Op::cmp, rm(i.a), rm(i.b));
   } else if (fits_int32(i.imm)) {
-    emit(Op::cmp, {rm(i.a), imm(i.imm)});
+    emit(Op::cmp, rm(i.a), imm(i.imm));
   } else {
     const VReg big = general_operand(i);
-    emit(Op::cmp, {rm(big), rm(i.a)});
+    emit(Op::cmp, rm(big), rm(i.a));
     cond = mirrored(cond);
   }
   jump(jump_if(cond), i.label);
@@ -259,7 +259,7 @@ void Selector::branch(const vir::Inst& i) {
 void Selector::capture(const vir::Inst& i) {
   out_.capture_slots = std::max(out_.capture_slots, static_cast<std::int32_t>(i.imm + 1));
   const MachineMemory slot{.disp = static_cast<std::int32_t>(8 * i.imm), .where = Base::captures};
-  emit(Op::mov, {at(slot), in(i.a)});
+  emit(Op::mov, at(slot), in(i.a));
 }
 
 // Every value alive at any of these instructions is kept out of the call's registers, so the moves
@@ -270,14 +270,14 @@ void Selector::parallel(const vir::Inst& i) {
   const MachineMemory captures{.where = Base::captures};
   const MachineMemory callee = based(frame_, offsetof(loopnest_frame, parallel_for));
   out_.calls = true;
-  if (streams_) emit(Op::sfence, {});
-  emit(Op::vzeroupper, {});
-  emit(Op::mov, {out(physical(rdi)), rm(frame_)});
-  emit(Op::lea, {out(physical(rsi)), at(body)});
-  emit(Op::lea, {out(physical(rdx)), at(captures)});
-  emit(Op::mov, {out(physical(rcx)), rm(i.a)});
-  emit(Op::mov, {out(physical(r8)), rm(i.b)});
-  emit(Op::call, {at(callee)});
+  if (streams_) emit(Op::sfence);
+  emit(Op::vzeroupper);
+  emit(Op::mov, out(physical(rdi)), rm(frame_));
+  emit(Op::lea, out(physical(rsi)), at(body));
+  emit(Op::lea, out(physical(rdx)), at(captures));
+  emit(Op::mov, out(physical(rcx)), rm(i.a));
+  emit(Op::mov, out(physical(r8)), rm(i.b));
+  emit(Op::call, at(callee));
   for (std::size_t k = first; k < out_.code.size(); ++k) {
     out_.allocation.clobbers[clobber_call].instructions.push_back(static_cast<std::uint32_t>(k));
   }

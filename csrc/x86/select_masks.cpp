@@ -70,10 +70,10 @@ void Selector::compare_vectors(VReg dst, Cond cond, vir::Type t, VReg a, const S
   const Kind k = vector_kind(bytes_of(t));
   if (is_float(t.elem)) {
     emit(by_size(t.elem, Op::vcmpps, Op::vcmppd),
-         {out(dst), in(a, k), rm(b, k), imm(float_predicate(cond))});
+         out(dst), in(a, k), rm(b, k), imm(float_predicate(cond)));
   } else if (wide()) {
     emit(by_size(t.elem, Op::vpcmpd, Op::vpcmpq),
-         {out(dst), in(a, k), rm(b, k), imm(integer_predicate(cond))});
+         out(dst), in(a, k), rm(b, k), imm(integer_predicate(cond)));
   } else {
     compare_integers_avx2(dst, cond, t, a, b);
   }
@@ -89,9 +89,9 @@ void Selector::compare_integers_avx2(VReg dst, Cond cond, vir::Type t, VReg a, c
   const VReg to = flip ? temp_vector(bytes_of(t)) : dst;
   const Op op = cond == Cond::eq || cond == Cond::ne ? equal : greater;
   if (swap) {
-    emit(op, {out(to), in(in_register(b, t), k), rm(a, k)});
+    emit(op, out(to), in(in_register(b, t), k), rm(a, k));
   } else {
-    emit(op, {out(to), in(a, k), rm(b, k)});
+    emit(op, out(to), in(a, k), rm(b, k));
   }
   if (flip) invert(dst, to, t);
 }
@@ -112,8 +112,8 @@ void Selector::mask_first(const vir::Inst& i) {
   if (wide()) {
     const VReg bits = temp_general();
     general_const(bits, 0xffff);
-    emit(Op::bzhi, {out(bits), in(bits), in(n)});
-    emit(Op::kmovw, {out(i.dst), in(bits, Kind::gpr32)});
+    emit(Op::bzhi, out(bits), in(bits), in(n));
+    emit(Op::kmovw, out(i.dst), in(bits, Kind::gpr32));
     return;
   }
   const VReg count = temp_vector(width);
@@ -131,7 +131,7 @@ void Selector::mask_first_constant(const vir::Inst& i) {
   }
   const VReg bits = temp_general();
   general_const(bits, (1 << std::clamp<std::int64_t>(i.imm, 0, t.lanes)) - 1);
-  emit(Op::kmovw, {out(i.dst), in(bits, Kind::gpr32)});
+  emit(Op::kmovw, out(i.dst), in(bits, Kind::gpr32));
 }
 
 // min(max(n, 0), most)
@@ -140,8 +140,8 @@ VReg Selector::clamped(VReg n, int most) {
   general_const(low, 0);
   general_select(high, n, low, Op::cmovl);
   general_const(bound, most);
-  emit(Op::cmp, {in(high), rm(bound)});
-  emit(Op::cmovg, {inout(high), rm(bound)});
+  emit(Op::cmp, in(high), rm(bound));
+  emit(Op::cmovg, inout(high), rm(bound));
   return high;
 }
 
@@ -152,18 +152,18 @@ void Selector::mask_logic(const vir::Inst& i) {
   if (i.op == VOp::mask_not) return invert(i.dst, mask_for(i.a, t), t);
   const VReg a = mask_for(i.a, t), b = mask_for(i.b, t);
   if (wide()) {
-    emit(i.op == VOp::mask_and ? Op::kandw : Op::korw, {out(i.dst), in(a), in(b)});
+    emit(i.op == VOp::mask_and ? Op::kandw : Op::korw, out(i.dst), in(a), in(b));
   } else {
-    emit(i.op == VOp::mask_and ? Op::vandps : Op::vorps, {out(i.dst), in(a), rm(b)});
+    emit(i.op == VOp::mask_and ? Op::vandps : Op::vorps, out(i.dst), in(a), rm(b));
   }
 }
 
 void Selector::invert(VReg dst, VReg a, vir::Type t) {
   if (wide()) {
-    emit(Op::knotw, {out(dst), in(a)});
+    emit(Op::knotw, out(dst), in(a));
   } else {
     const Source ones = splat_source(~std::uint64_t{0}, t);
-    emit(Op::vxorps, {out(dst), in(a), rm(ones, kind_of(a))});
+    emit(Op::vxorps, out(dst), in(a), rm(ones, kind_of(a)));
   }
 }
 
@@ -174,10 +174,10 @@ void Selector::select_lanes(const vir::Inst& i) {
   const Source a = source(i, Slot::a);
   if (wide()) {
     emit(by_size(t.elem, Op::vblendmps, Op::vblendmpd),
-         {out(i.dst, k), in(i.b, k), rm(a, k), masked(mask)});
+         out(i.dst, k), in(i.b, k), rm(a, k), masked(mask));
   } else {
     emit(by_size(t.elem, Op::vblendvps, Op::vblendvpd),
-         {out(i.dst, k), in(i.b, k), rm(a, k), in(mask)});
+         out(i.dst, k), in(i.b, k), rm(a, k), in(mask));
   }
 }
 
@@ -193,7 +193,7 @@ VReg Selector::mask_for(vir::Reg mask, vir::Type data) {
 
 void Selector::resize_mask(VReg dst, VReg mask, vir::Type from, Elem to) {
   if (size_of(to) == 8) {
-    emit(Op::vpmovsxdq, {out(dst), in(mask)});
+    emit(Op::vpmovsxdq, out(dst), in(mask));
   } else {
     narrow_i64(dst, mask, from.lanes);
   }
@@ -207,14 +207,14 @@ VReg Selector::memory_mask(vir::Reg mask, vir::Type data) {
   if (wide()) {
     const VReg bits = temp_general(), own = temp_mask(), both = temp_mask();
     general_const(bits, (1 << data.lanes) - 1);
-    emit(Op::kmovw, {out(own), in(bits, Kind::gpr32)});
-    emit(Op::kandw, {out(both), in(m), in(own)});
+    emit(Op::kmovw, out(own), in(bits, Kind::gpr32));
+    emit(Op::kandw, out(both), in(m), in(own));
     return both;
   }
   const VReg both = temp_vector(16);
   const auto table = first_lanes(data.lanes, lane_type.lanes, size_of(data.elem), 16);
   const MachineMemory own = constant_memory(pool_.table(table));
-  emit(Op::vandps, {out(both), in(m), at(own)});
+  emit(Op::vandps, out(both), in(m), at(own));
   return both;
 }
 

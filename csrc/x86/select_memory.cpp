@@ -28,7 +28,7 @@ MachineMemory Selector::address(const vir::Address& a, std::int64_t extra) {
   }
   const VReg far = temp_general();
   general_const(far, disp);
-  emit(Op::add, {or_memory(inout(far)), rm(a.base)});
+  emit(Op::add, or_memory(inout(far)), rm(a.base));
   return {.base = far, .index = a.index, .scale = a.scale};
 }
 
@@ -41,7 +41,7 @@ MachineMemory Selector::constant_memory(std::uint32_t entry) const {
 void Selector::plain_load(VReg dst, vir::Type t, const MachineMemory& m) {
   const int bytes = bytes_of(t);
   const Op op = bytes == 4 ? Op::vmovss : bytes == 8 ? Op::vmovsd : Op::vmovups;
-  emit(op, {out(dst, vector_kind(bytes)), at(m)});
+  emit(op, out(dst, vector_kind(bytes)), at(m));
 }
 
 void Selector::load(const vir::Inst& i) {
@@ -53,9 +53,9 @@ void Selector::load(const vir::Inst& i) {
 
 void Selector::load_masked(VReg dst, vir::Type t, const MachineMemory& m, VReg mask) {
   if (wide()) {
-    emit(by_size(t.elem, Op::vmovups, Op::vmovupd), {out(dst), at(m), masked(mask, true)});
+    emit(by_size(t.elem, Op::vmovups, Op::vmovupd), out(dst), at(m), masked(mask, true));
   } else {
-    emit(by_size(t.elem, Op::vmaskmovps, Op::vmaskmovpd), {out(dst), in(mask), at(m)});
+    emit(by_size(t.elem, Op::vmaskmovps, Op::vmaskmovpd), out(dst), in(mask), at(m));
   }
 }
 
@@ -66,24 +66,24 @@ void Selector::load_splat(const vir::Inst& i) {
   if (t.lanes == 1) return load_masked(i.dst, t, address(i.addr), mask);
   const MachineMemory m = address(i.addr);
   if (wide()) {
-    emit(by_size(t.elem, Op::vbroadcastss, Op::vpbroadcastq), {out(i.dst), at(m), masked(mask, true)});
+    emit(by_size(t.elem, Op::vbroadcastss, Op::vpbroadcastq), out(i.dst), at(m), masked(mask, true));
     return;
   }
   // The element may be read only when some lane wants it.
   const std::uint32_t done = fresh_label();
   const VReg bits = lane_bits(mask, t), all = temp_vector(bytes_of(t));
   constant_into(i.dst, pool_.splat(0, 4, 16));
-  emit(Op::test, {in(bits), in(bits)});
+  emit(Op::test, in(bits), in(bits));
   jump(Op::je, done);
   splat_from(all, t, m);
-  emit(Op::vandps, {out(i.dst), in(all), rm(mask)});
+  emit(Op::vandps, out(i.dst), in(all), rm(mask));
   bind(done);
 }
 
 void Selector::splat_from(VReg dst, vir::Type t, const MachineMemory& m) {
   if (t.lanes == 1) return plain_load(dst, t, m);
   const Op eight = bytes_of(t) == 16 ? Op::vmovddup : Op::vbroadcastsd;
-  emit(by_size(t.elem, Op::vbroadcastss, eight), {out(dst), at(m)});
+  emit(by_size(t.elem, Op::vbroadcastss, eight), out(dst), at(m));
 }
 
 // ---- stores ----
@@ -91,7 +91,7 @@ void Selector::splat_from(VReg dst, vir::Type t, const MachineMemory& m) {
 void Selector::plain_store(const MachineMemory& m, VReg src, vir::Type t) {
   const int bytes = bytes_of(t);
   const Op op = bytes == 4 ? Op::vmovss : bytes == 8 ? Op::vmovsd : Op::vmovups;
-  emit(op, {at(m), in(src, vector_kind(bytes))});
+  emit(op, at(m), in(src, vector_kind(bytes)));
 }
 
 void Selector::store(const vir::Inst& i) {
@@ -100,9 +100,9 @@ void Selector::store(const vir::Inst& i) {
   const VReg mask = memory_mask(i.mask, t);
   const MachineMemory m = address(i.addr);
   if (wide()) {
-    emit(by_size(t.elem, Op::vmovups, Op::vmovupd), {at(m), in(i.a), masked(mask)});
+    emit(by_size(t.elem, Op::vmovups, Op::vmovupd), at(m), in(i.a), masked(mask));
   } else {
-    emit(by_size(t.elem, Op::vmaskmovps, Op::vmaskmovpd), {at(m), in(mask), in(i.a)});
+    emit(by_size(t.elem, Op::vmaskmovps, Op::vmaskmovpd), at(m), in(mask), in(i.a));
   }
 }
 
@@ -110,12 +110,12 @@ void Selector::store_stream(const vir::Inst& i) {
   const vir::Type t = type(i.a);
   const MachineMemory m = address(i.addr);
   if (bytes_of(t) < 16) return plain_store(m, i.a, t);
-  emit(Op::vmovntps, {at(m), in(i.a)});
+  emit(Op::vmovntps, at(m), in(i.a));
 }
 
 void Selector::prefetch(const vir::Inst& i) {
   const Op op = i.imm == 0 ? Op::prefetcht0 : i.imm == 1 ? Op::prefetchw : Op::prefetcht1;
-  emit(op, {at(address(i.addr))});
+  emit(op, at(address(i.addr)));
 }
 
 }  // namespace loopnest::x86

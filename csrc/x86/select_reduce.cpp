@@ -34,12 +34,12 @@ VReg Selector::upper_half(VReg v, Elem e, int lanes) {
   const int half = lanes * size_of(e) / 2;
   const VReg upper = temp_vector(half);
   switch (half) {
-    case 32: emit(Op::vextractf64x4, {out(upper), in(v, Kind::zmm), imm(1)}); break;
+    case 32: emit(Op::vextractf64x4, out(upper), in(v, Kind::zmm), imm(1)); break;
     case 16:
-      emit(wide() ? Op::vextractf32x4 : Op::vextractf128, {out(upper), in(v, Kind::ymm), imm(1)});
+      emit(wide() ? Op::vextractf32x4 : Op::vextractf128, out(upper), in(v, Kind::ymm), imm(1));
       break;
-    case 8: emit(Op::vpermilpd, {out(upper), in(v, Kind::xmm), imm(1)}); break;
-    default: emit(Op::vmovshdup, {out(upper), in(v, Kind::xmm)}); break;
+    case 8: emit(Op::vpermilpd, out(upper), in(v, Kind::xmm), imm(1)); break;
+    default: emit(Op::vmovshdup, out(upper), in(v, Kind::xmm)); break;
   }
   return upper;
 }

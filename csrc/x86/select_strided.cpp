@@ -43,7 +43,7 @@ void Selector::load_strided(const vir::Inst& i) {
       const std::uint32_t skip = bits != 0 ? fresh_label() : 0;
       const MachineMemory m = address(i.addr, l * i.imm);
       if (bits != 0) {
-        emit(Op::test, {in(bits, Kind::gpr32), imm(std::int64_t{1} << l)});
+        emit(Op::test, in(bits, Kind::gpr32), imm(std::int64_t{1} << l));
         jump(Op::je, skip);
       }
       const int byte = (l % per_quarter) * size;
@@ -66,7 +66,7 @@ void Selector::store_strided(const vir::Inst& i) {
       const std::uint32_t skip = bits != 0 ? fresh_label() : 0;
       const MachineMemory m = address(i.addr, l * i.imm);
       if (bits != 0) {
-        emit(Op::test, {in(bits, Kind::gpr32), imm(std::int64_t{1} << l)});
+        emit(Op::test, in(bits, Kind::gpr32), imm(std::int64_t{1} << l));
         jump(Op::je, skip);
       }
       extract_lane(m, quarter, (l % per_quarter) * size, size);
@@ -84,7 +84,7 @@ bool Selector::gather_or_scatter(const vir::Inst& i, VReg data) {
   MachineMemory m = address(i.addr);
   if (m.index != 0) {
     const VReg base = temp_general();
-    emit(Op::lea, {out(base), at(m)});
+    emit(Op::lea, out(base), at(m));
     m = {.base = base};
   }
   m.index = offsets;
@@ -94,10 +94,10 @@ bool Selector::gather_or_scatter(const vir::Inst& i, VReg data) {
     // Masked lanes keep the destination, and it must differ from the index.
     const VReg gathered = temp_vector(bytes_of(t));
     constant_into(gathered, pool_.splat(0, 4, 16));
-    emit(by_size(t.elem, Op::vgatherdps, Op::vgatherdpd), {inout(gathered), at(m), masked(consumed)});
+    emit(by_size(t.elem, Op::vgatherdps, Op::vgatherdpd), inout(gathered), at(m), masked(consumed));
     copy(data, gathered);
   } else {
-    emit(by_size(t.elem, Op::vscatterdps, Op::vscatterdpd), {at(m), in(data), masked(consumed)});
+    emit(by_size(t.elem, Op::vscatterdps, Op::vscatterdpd), at(m), in(data), masked(consumed));
   }
   return true;
 }
@@ -105,21 +105,21 @@ bool Selector::gather_or_scatter(const vir::Inst& i, VReg data) {
 // Lanes arrive lowest first, into a quarter that is undefined or zero: the lowest may clear the rest.
 void Selector::insert_lane(VReg quarter, int byte, int size, const MachineMemory& m) {
   if (byte == 0) {
-    emit(size == 4 ? Op::vmovss : Op::vmovsd, {out(quarter), at(m)});
+    emit(size == 4 ? Op::vmovss : Op::vmovsd, out(quarter), at(m));
   } else if (size == 4) {
-    emit(Op::vinsertps, {out(quarter), in(quarter), at(m), imm(byte / 4 << 4)});
+    emit(Op::vinsertps, out(quarter), in(quarter), at(m), imm(byte / 4 << 4));
   } else {
-    emit(Op::vmovhpd, {out(quarter), in(quarter), at(m)});
+    emit(Op::vmovhpd, out(quarter), in(quarter), at(m));
   }
 }
 
 void Selector::extract_lane(const MachineMemory& m, VReg quarter, int byte, int size) {
   if (byte == 0) {
-    emit(size == 4 ? Op::vmovss : Op::vmovsd, {at(m), in(quarter, Kind::xmm)});
+    emit(size == 4 ? Op::vmovss : Op::vmovsd, at(m), in(quarter, Kind::xmm));
   } else if (size == 4) {
-    emit(Op::vextractps, {at(m), in(quarter, Kind::xmm), imm(byte / 4)});
+    emit(Op::vextractps, at(m), in(quarter, Kind::xmm), imm(byte / 4));
   } else {
-    emit(Op::vmovhpd, {at(m), in(quarter, Kind::xmm)});
+    emit(Op::vmovhpd, at(m), in(quarter, Kind::xmm));
   }
 }
 
@@ -128,13 +128,13 @@ VReg Selector::join_quarters(const VReg* quarters, int bytes) {
   const auto pair = [&](VReg low, VReg high) {
     const VReg joined = temp_vector(32);
     emit(wide() ? Op::vinsertf32x4 : Op::vinsertf128,
-         {out(joined), in(low, Kind::ymm), rm(high), imm(1)});
+         out(joined), in(low, Kind::ymm), rm(high), imm(1));
     return joined;
   };
   const VReg low = pair(quarters[0], quarters[1]);
   if (bytes == 32) return low;
   const VReg high = pair(quarters[2], quarters[3]), all = temp_vector(64);
-  emit(Op::vinsertf64x4, {out(all), in(low, Kind::zmm), rm(high), imm(1)});
+  emit(Op::vinsertf64x4, out(all), in(low, Kind::zmm), rm(high), imm(1));
   return all;
 }
 
@@ -142,7 +142,7 @@ VReg Selector::quarter_of(VReg v, int bytes, int index) {
   if (index == 0) return v;
   const VReg quarter = temp_vector(quarter_bytes);
   emit(wide() ? Op::vextractf32x4 : Op::vextractf128,
-       {out(quarter), in(v, vector_kind(bytes)), imm(index)});
+       out(quarter), in(v, vector_kind(bytes)), imm(index));
   return quarter;
 }
 
@@ -150,9 +150,9 @@ VReg Selector::quarter_of(VReg v, int bytes, int index) {
 VReg Selector::lane_bits(VReg mask, vir::Type t) {
   const VReg bits = temp_general();
   if (wide()) {
-    emit(Op::kmovw, {out(bits, Kind::gpr32), in(mask)});
+    emit(Op::kmovw, out(bits, Kind::gpr32), in(mask));
   } else {
-    emit(by_size(t.elem, Op::vmovmskps, Op::vmovmskpd), {out(bits, Kind::gpr32), in(mask)});
+    emit(by_size(t.elem, Op::vmovmskps, Op::vmovmskpd), out(bits, Kind::gpr32), in(mask));
   }
   return bits;
 }

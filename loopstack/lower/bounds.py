@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loopstack.ir.affine import Affine
-from loopstack.ir.loop_tree import Leaf, Loop, Node
+from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch
 from loopstack.lower.intervals import UNKNOWN, Interval, Ranges, interval, is_finite
 
 Forms = tuple[Affine, ...]
@@ -51,6 +51,10 @@ def _collect_ranges(node: Node, path: tuple[Loop, ...], ranges: dict[str, Interv
         for name, found in _leaf_ranges(node, path).items():
             known = ranges.get(name, found)
             ranges[name] = (min(known[0], found[0]), max(known[1], found[1]))
+    elif isinstance(node, Prefetch):  # its own loops have no leaf, but an extent
+        for loop in path:
+            if loop.extent is not None:
+                ranges.setdefault(loop.name, (0, loop.extent - 1))
 
 
 def _leaf_ranges(leaf: Leaf, path: tuple[Loop, ...]) -> dict[str, Interval]:

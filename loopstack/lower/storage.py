@@ -101,12 +101,12 @@ def _local_boxes(
         if len(outer) > 1 or mixed:
             return None
         spans = [interval(_local(form, common), ranges) for form in dimension]
+        if outer == {ZERO}:  # nothing is dropped, and no access leaves the array
+            spans = [(max(low, 0), min(high, extent.const - 1)) for low, high in spans]
         written = [s for s, use in zip(spans, uses) if use.is_write]
         low, high = min(s[0] for s in written), max(s[1] for s in written)
         if any(s[0] < low or s[1] > high for s in spans):
             return None
-        if outer == {ZERO}:  # nothing is dropped: no access leaves the array
-            low, high = max(low, 0), min(high, extent.const - 1)
         boxes.append((low, high))
     return boxes
 

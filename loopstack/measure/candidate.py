@@ -32,6 +32,8 @@ from loopstack.measure.timer import SEARCH, SamplingPolicy, Timing, sample
 from loopstack.measure.work import flop_count
 
 KEPT_KERNELS = 64
+HOPELESS_RATIO = 5.0
+"""A candidate whose first (cold) run is this much slower than the best is not run again."""
 DUEL = SamplingPolicy(sample_ns=200_000.0)
 
 
@@ -76,8 +78,10 @@ class Laboratory:
         start = perf_counter_ns()
         kernel = self._compile(script, nest)
         compile_ns = perf_counter_ns() - start
-        self._check(kernel)
-        timing = sample(kernel.run, SEARCH, best_ns)
+        first_ns = self._check(kernel)
+        timing = Timing((first_ns,))
+        if best_ns is None or first_ns < HOPELESS_RATIO * best_ns:
+            timing = sample(kernel.run, SEARCH, best_ns)
         self._keep(script, kernel)
         return Measured(self._dress(timing), compile_ns)
 
@@ -121,10 +125,11 @@ class Laboratory:
         tree = check(Schedule.parse(script), self.task.bound)
         return lower(tree, self.task.isa, dict(self.task.strides), self.task.threads)
 
-    def _check(self, kernel: Executable) -> None:
+    def _check(self, kernel: Executable) -> float:
+        """Run once and compare; return how long the run took."""
         expected = self.expected
         self._bench.reset()
-        kernel.once()
+        time_ns = kernel.once()
         damage = self._bench.damage()
         if damage:
             raise CandidateFault(damage, "wrong")
@@ -132,6 +137,7 @@ class Laboratory:
             expected.compare(self._bench.results)
         except WrongResult as error:
             raise CandidateFault(str(error), "wrong") from error
+        return time_ns
 
     def _dress(self, timing: Timing) -> Timing:
         return Timing(timing.samples, self._flops, self.task.peak_gflops)

@@ -82,9 +82,9 @@ class Executable:
     def __init__(self, compiled: Any, bench: Workbench, threads: int) -> None:
         self._compiled, self._bench, self._threads = compiled, bench, threads
 
-    def once(self) -> None:
-        """Run on the arrays as they are (results stay in them)."""
-        self._time(1, 1, [])
+    def once(self) -> float:
+        """Run on the arrays as they are (results stay in them); return nanoseconds."""
+        return self._time(1, 1, [])[0]
 
     def run(self, samples: int, repeats: int) -> Sequence[float]:
         """Return nanoseconds per run; in-place arrays are restored outside the timer."""

@@ -103,7 +103,8 @@ class _Accesses:
         return isl.union_map(f"{self.parameters}{{ {text} }}")
 
     def dependences(self) -> list[Dependence]:
-        writes, reads, schedule = self.map(self.writes), self.map(self.reads), self.map(self.schedule)
+        writes, reads = self.map(self.writes), self.map(self.reads)
+        schedule = self.map(self.schedule)
         found = self._named("output", isl.flows(writes, writes, schedule))
         if self.reads:
             found += self._named("flow", isl.flows(writes, reads, schedule))
@@ -125,7 +126,7 @@ class _Accesses:
             named = kind
             if source is target and kind == "output" and is_relaxed(self.program, source):
                 named = "reduction"
-            common = _common_loops(self.program, source, target)
+            common = common_loops(self.program, source, target)
             ranges = _distances(pair, len(common))
             found.append(
                 Dependence(named, source.name, target.name, self.array, pair, common, ranges)
@@ -171,26 +172,30 @@ def source_order(program: Program, number: int) -> tuple[int, ...]:
     return s.order or (number, *(0 for _ in s.indices))
 
 
-def order_condition(
-    program: Program, first: tuple[Statement, Sequence[str]], second: tuple[Statement, Sequence[str]]
-) -> str:
-    """Return isl text: the first instance runs before the second in the program.
+End = tuple[Statement, Sequence[str]]
+"""A statement and its index values as isl text."""
 
-    Each side is a statement and its index values as isl text.
-    """
+
+def order_condition(program: Program, first: End, second: End) -> str:
+    """Return isl text: the first instance runs before the second in the program."""
+    return f"({isl.disjunction(case for _, case in order_cases(program, first, second))})"
+
+
+def order_cases(program: Program, first: End, second: End) -> list[tuple[int, str]]:
+    """Return (number of equal common indices, condition) for each way to run before."""
     (s, mine), (t, other) = first, second
     left, right = (source_order(program, program.statements.index(x)) for x in (s, t))
     equal: list[str] = []
-    cases: list[str] = []
+    cases: list[tuple[int, str]] = []
     for depth in range(min(len(left), len(right))):
         if left[depth] != right[depth]:
             if left[depth] < right[depth]:
-                cases.append(isl.conjunction(equal))
+                cases.append((depth, isl.conjunction(equal)))
             break
         if depth < min(len(mine), len(other)):
-            cases.append(isl.conjunction([*equal, f"{mine[depth]} < {other[depth]}"]))
+            cases.append((depth, isl.conjunction([*equal, f"{mine[depth]} < {other[depth]}"])))
             equal.append(f"{mine[depth]} = {other[depth]}")
-    return f"({isl.disjunction(cases)})"
+    return cases
 
 
 def _schedule_text(program: Program, number: int) -> str:
@@ -205,7 +210,7 @@ def _schedule_text(program: Program, number: int) -> str:
 
 
 # ---- distances ----------------------------------------------------------------------------------
-def _common_loops(program: Program, a: Statement, b: Statement) -> tuple[str, ...]:
+def common_loops(program: Program, a: Statement, b: Statement) -> tuple[str, ...]:
     """Return the source loops around both statements, named by the first statement's indices."""
     left, right = (source_order(program, program.statements.index(s)) for s in (a, b))
     if a is b:

@@ -1,6 +1,6 @@
 """May a statement be computed where its result is read? Only if what it reads is still there.
 
-    P writes T from X ... W overwrites X ... C reads T        inlining P into C would read new X
+P writes T from X ... W overwrites X ... C reads T        inlining P into C would read new X
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ def interval(form: Affine, ranges: Mapping[str, Interval]) -> Interval:
 
 
 def _divided(bounds: Interval, divisor: int) -> Interval:
-    low, high = bounds
-    return (low if low <= -INFINITE else low // divisor, high if high >= INFINITE else high // divisor)
+    low, high = (b if abs(b) >= INFINITE else b // divisor for b in bounds)
+    return low, high
 
 
 def is_finite(bounds: Interval) -> bool:
@@ -48,17 +48,20 @@ def is_finite(bounds: Interval) -> bool:
 
 def loop_ranges(loops: Iterable[Loop], constraints: Iterable[Affine]) -> dict[str, Interval]:
     """Return the range of every loop above one leaf with these constraints."""
-    ranges = {l.name: UNBOUNDED if l.extent is None else (0, l.extent - 1) for l in loops}
-    return tighten(ranges, constraints)
+    return tighten(_extents(loops), constraints)
 
 
 def box_ranges(loops: Iterable[Loop], constraints: Iterable[Affine]) -> dict[str, Interval]:
     """Return cheap ranges: from extents and from constraints on one loop alone."""
-    ranges = {l.name: UNBOUNDED if l.extent is None else (0, l.extent - 1) for l in loops}
+    ranges = _extents(loops)
     for form in constraints:
         if len(form.terms) == 1:
             _narrow(form, ranges)
     return ranges
+
+
+def _extents(loops: Iterable[Loop]) -> dict[str, Interval]:
+    return {loop.name: UNBOUNDED if loop.extent is None else (0, loop.extent - 1) for loop in loops}
 
 
 def tighten(ranges: Mapping[str, Interval], constraints: Iterable[Affine]) -> dict[str, Interval]:
@@ -66,7 +69,8 @@ def tighten(ranges: Mapping[str, Interval], constraints: Iterable[Affine]) -> di
     known = dict(ranges)
     useful = [c for form in constraints if (c := without_single_division(form)).terms]
     for _ in range(ROUNDS):
-        if not any([_narrow(form, known) for form in useful]):
+        changed = [_narrow(form, known) for form in useful]
+        if not any(changed):
             break
     return known
 
@@ -80,7 +84,7 @@ def _narrow(form: Affine, ranges: dict[str, Interval]) -> bool:
     total = form.const + sum(h for h in highs if h < INFINITE)
     changed = False
     for (atom, coefficient), high in zip(form.terms, highs):
-        if unbounded and high < INFINITE or isinstance(atom, FloorDiv) or atom not in ranges:
+        if (unbounded and high < INFINITE) or isinstance(atom, FloorDiv) or atom not in ranges:
             continue
         rest = total if high >= INFINITE else total - high
         low, top = ranges[atom]
@@ -109,7 +113,7 @@ def without_single_division(form: Affine) -> Affine:
     """Rewrite the constraint ``c * floor(f / d) + const >= 0`` as one on ``f``; keep all others."""
     if len(form.terms) != 1 or isinstance(form.terms[0][0], str):
         return form
-    (division, coefficient), = form.terms
+    ((division, coefficient),) = form.terms
     assert isinstance(division, FloorDiv)
     if coefficient > 0:
         lowest = -(form.const // coefficient)

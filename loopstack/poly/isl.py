@@ -69,10 +69,7 @@ def flows(
     ``must``: a source hides the sources before it. ``kill``: writes that hide sources as well.
     """
     info = library().UnionAccessInfo.from_sink(target)
-    if must:
-        info = info.set_must_source(source)
-    else:
-        info = info.set_may_source(source).set_kill(kill)
+    info = info.set_must_source(source) if must else info.set_may_source(source).set_kill(kill)
     flow = info.set_schedule_map(schedule).compute_flow()
     return flow.get_must_dependence() if must else flow.get_may_dependence()
 

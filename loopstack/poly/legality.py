@@ -25,6 +25,7 @@ from loopstack.ir.loop_tree import Leaf, Loop, Stage, Tree
 from loopstack.ir.program import Access, Statement
 from loopstack.poly import isl, quick
 from loopstack.poly.accesses import Place, Touch, View, shared_loops, stands_before
+from loopstack.poly.carried import surely_kept
 from loopstack.poly.dependence import element_text, instance_text, order_condition
 
 
@@ -93,6 +94,8 @@ def _check_pair(view: View, first: Touch, second: Touch) -> Violation | None:
             return None
     elif a is b and _surely_self_legal(view, first, second):
         return None
+    if surely_kept(view, first, second):
+        return None
     return _search(view, first, second)
 
 
@@ -157,7 +160,7 @@ def _copy_instance(
         loop.name: names[loop.name] if n < above else f"{prefix}{n}"
         for n, loop in enumerate(copy.loops)
     }
-    (load,) = (l for l in loads(reader.leaf.expr) if l.array == buffer)
+    (load,) = (load for load in loads(reader.leaf.expr) if load.array == buffer)
     linked = _equal_elements(load.subscripts, names, copy.leaf.write.subscripts, mine)
     return mine, [*_domain(copy, mine), *linked]
 
@@ -167,8 +170,7 @@ def _equal_elements(
     right: Sequence[Affine], other_names: Mapping[str, str],
 ) -> list[str]:  # fmt: skip
     return [
-        f"{isl.form_text(a, names)} = {isl.form_text(b, other_names)}"
-        for a, b in zip(left, right)
+        f"{isl.form_text(a, names)} = {isl.form_text(b, other_names)}" for a, b in zip(left, right)
     ]
 
 
@@ -177,9 +179,7 @@ def _search(view: View, first: Touch, second: Touch) -> Violation | None:
     relaxed = first is second and quick.is_relaxed(view.program, first.statement)
     a, b = _Side.of(view, first, "a"), _Side.of(view, second, "b")
     base = [*a.conditions, *b.conditions, _program_order(view, a, b)]
-    base += _equal_elements(
-        first.local.subscripts, a.carried, second.local.subscripts, b.carried
-    )
+    base += _equal_elements(first.local.subscripts, a.carried, second.local.subscripts, b.carried)
     for loop, late in _wrong_orders(a, b, 0, relaxed):
         point = isl.first_point([*a.variables, *b.variables], isl.conjunction([*base, late]))
         if point is not None:
@@ -204,7 +204,7 @@ def _wrong_orders(
     left, right = a.touch.carrier, b.touch.carrier
     shared = shared_loops(left, right)
     mentioned = frozenset().union(*(s.names for s in a.touch.local.subscripts), frozenset())
-    equal = [f"{a.carried[l.name]} = {b.carried[l.name]}" for l in shared[:above]]
+    equal = [f"{a.carried[loop.name]} = {b.carried[loop.name]}" for loop in shared[:above]]
     for loop in shared[above:]:
         x, y = a.carried[loop.name], b.carried[loop.name]
         at_once = loop.kind == "parallel" or (
@@ -226,7 +226,9 @@ def _local_array_violations(view: View) -> Iterator[Violation]:
         above = view.depth_of_buffer(name)
         writers = [p for p in view.places.values() if p.leaf.write.array == name]
         readers = [
-            p for p in view.places.values() if any(l.array == name for l in loads(p.leaf.expr))
+            p
+            for p in view.places.values()
+            if any(load.array == name for load in loads(p.leaf.expr))
         ]
         for writer, reader in product(writers, readers):
             found = _check_fill(view, name, above, writer, reader)
@@ -242,15 +244,13 @@ def _check_fill(
     view: View, name: str, above: int, writer: Place, reader: Place
 ) -> Violation | None:
     shared = shared_loops(writer, reader)
-    for load in (l for l in loads(reader.leaf.expr) if l.array == name):
-        first, second = _plain_touch(view, writer, None), _plain_touch(view, reader, load.subscripts)
-        sure = len(shared) <= above or len(
-            quick.forced_equal(
-                view, shared, (writer, first.local.subscripts), (reader, load.subscripts),
-                {l.name for l in shared[:above]},
-            )
-        ) == len(shared)  # fmt: skip
-        if sure and stands_before(writer, reader):
+    for load in (load for load in loads(reader.leaf.expr) if load.array == name):
+        first = _plain_touch(view, writer, None)
+        second = _plain_touch(view, reader, load.subscripts)
+        sides = ((writer, first.local.subscripts), (reader, load.subscripts))
+        known = {loop.name for loop in shared[:above]}
+        same = len(quick.forced_equal(view, shared, *sides, known)) == len(shared)
+        if same and stands_before(writer, reader):
             continue
         found = _search_local(view, first, second, above, relaxed=False)
         if found is not None:
@@ -286,14 +286,12 @@ def _search_local(
 ) -> Violation | None:
     a, b = _Side.of(view, first, "a"), _Side.of(view, second, "b")
     base = [*a.conditions, *b.conditions]
-    base += _equal_elements(
-        first.local.subscripts, a.carried, second.local.subscripts, b.carried
-    )
+    base += _equal_elements(first.local.subscripts, a.carried, second.local.subscripts, b.carried)
     if first is second:
         base.append(_program_order(view, a, b))
     else:
         shared = shared_loops(first.carrier, second.carrier)
-        base += [f"{a.carried[l.name]} = {b.carried[l.name]}" for l in shared[:above]]
+        base += [f"{a.carried[loop.name]} = {b.carried[loop.name]}" for loop in shared[:above]]
     for loop, late in _wrong_orders(a, b, above, relaxed):
         point = isl.first_point([*a.variables, *b.variables], isl.conjunction([*base, late]))
         if point is not None:
@@ -310,7 +308,7 @@ def _check_stage(view: View, stage: Stage) -> Violation | None:
     be overwritten. An earlier read is safe.
     """
     owner = view.places[stage.statement]
-    depth = [l.name for l in owner.loops].index(stage.loop) + 1
+    depth = [loop.name for loop in owner.loops].index(stage.loop) + 1
     write = next((t for t in view.touches if t.is_write and t.carrier is owner), None)
     if write is None:
         return None
@@ -336,7 +334,7 @@ def _search_staged(
         write.local.subscripts, a.carried, other.local.subscripts, b.carried
     )
     shared = shared_loops(write.carrier, other.carrier)[:depth]
-    conditions += [f"{a.carried[l.name]} = {b.carried[l.name]}" for l in shared]
+    conditions += [f"{a.carried[loop.name]} = {b.carried[loop.name]}" for loop in shared]
     if not (other.is_write and write.statement.reduction):
         conditions.append(_program_order(view, a, b))
     point = isl.first_point([*a.variables, *b.variables], isl.conjunction(conditions))
@@ -378,7 +376,8 @@ def _describe_local(
 ) -> Violation:
     source = instance_text(a.touch.statement, a.instance(point))
     target = instance_text(b.touch.statement, b.instance(point))
-    fact = f"{source} fills an element of {array} that {target} {'reads' if a is not b else 'fills'}"
+    verb = "reads" if a.touch is not b.touch else "fills"
+    fact = f"{source} fills an element of {array} that {target} {verb}"
     text = f"flow dependence: {fact}, but {_order_reason(loop, target)}"
     return Violation(text, "flow", array, source, target, loop.name if loop else None)
 

@@ -47,7 +47,8 @@ def eliminate(constraints: Sequence[Affine], names: Iterable[str]) -> Shadow:
 def _linked_to_kept(touched: list[Affine], removed: set[str]) -> list[Affine]:
     """Drop groups of constraints that reach no kept name: they only say the domain is not empty."""
     reached: set[str] = set()
-    waiting, linked = touched, []
+    waiting = touched
+    linked: list[Affine] = []
     while True:
         now = [c for c in waiting if not c.names <= removed or not c.names.isdisjoint(reached)]
         if not now:
@@ -94,7 +95,9 @@ def _remove(system: list[Affine], victim: str) -> tuple[list[Affine], bool]:
         for high in uppers:
             a, b = low.coefficient(victim), -high.coefficient(victim)
             both = low * b + high * a
-            exact = exact and (1 in (a, b) or (both.is_constant and both.const >= (a - 1) * (b - 1)))
+            # The dark shadow holds the integer points; it is the real one when a or b is 1.
+            gap = (a - 1) * (b - 1)
+            exact = exact and (gap == 0 or (both.is_constant and both.const >= gap))
             rest.append(both)
     return list(_tidy(rest)), exact
 

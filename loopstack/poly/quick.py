@@ -116,9 +116,9 @@ def _force_dimension(
         for a, c in form.terms
         if isinstance(a, str) and a in loops and other.coefficient(a) == c
     }
-    spread = _rest_spread(view, place, form, digits) + _rest_spread(view, other_place, other, digits)
-    offset = abs(form.const - other.const)
-    gap = max(spread, 0) + offset
+    gap = abs(form.const - other.const)
+    gap += _rest_spread(view, place, form, digits)
+    gap += _rest_spread(view, other_place, other, digits)
     open_digits = sorted((n for n in digits if n not in forced), key=lambda n: -abs(digits[n]))
     widths = [abs(digits[n]) * _width(view, place, other_place, n) for n in open_digits]
     for number, digit in enumerate(open_digits):
@@ -128,7 +128,7 @@ def _force_dimension(
 
 
 def _rest_spread(view: View, place: Place, form: Affine, digits: Collection[str]) -> int:
-    """Return the largest absolute value of the part of ``form`` that is no digit and no constant."""
+    """Return the largest size of the part of ``form`` that is no digit and no constant."""
     if len(form.terms) == len(digits):
         return 0
     rest = Affine(tuple((a, c) for a, c in form.terms if a not in digits))
@@ -147,7 +147,7 @@ def _width(view: View, a: Place, b: Place, name: str) -> int:
 
 # ---- reductions whose order counts --------------------------------------------------------------
 def _keeps_order(view: View, place: Place, statement: Statement, free: Sequence[Loop]) -> bool:
-    """Prove that ``free`` loops, outer to inner, are the digits of the reduction indices in order."""
+    """Prove that ``free`` loops are the digits of the reduction indices, in order."""
     binding = dict(place.leaf.binding)
     expected: list[str] = []
     for index in statement.reduction_indices:

@@ -68,11 +68,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trial:
-    """One candidate: its script, and its timing or the kind of its fault."""
+    """One candidate: its script, and its timing or the kind of its fault with what it said."""
 
     script: str
     timing: Timing | None = None
     fault: str | None = None
+    said: str = ""
     seconds: float = 0.0
     slots: Mapping[str, Any] = field(default_factory=dict)
 

@@ -70,15 +70,13 @@ class ComputeAt(Command):
             raise ArgumentError(f"compute_at needs a temporary, but {array} is an {role} array")
         require_one_writer(tree, array, "compute_at")
 
-    def _check_places(
-        self, tree: Tree, leaf: Leaf, above: Path, own: Path, target: Path
-    ) -> None:
+    def _check_places(self, tree: Tree, leaf: Leaf, above: Path, own: Path, target: Path) -> None:
         around = above[: len(above) - len(own)]
-        if [l.name for l in target[: len(around)]] != [l.name for l in around]:
+        if [loop.name for loop in target[: len(around)]] != [loop.name for loop in around]:
             raise ArgumentError(
                 f"compute_at needs loops of {self.producer}'s own, but it shares {around[-1].name}"
             )
-        inside = [l.statement for l in leaves_below(target[-1].body)]
+        inside = [leaf.statement for leaf in leaves_below(target[-1].body)]
         readers = readers_of(tree, leaf.write.array)
         outside = [name for name in readers if name not in inside]
         if outside or not readers:
@@ -99,7 +97,9 @@ def require_one_writer(tree: Tree, array: str, command: str) -> None:
 def readers_of(tree: Tree, array: str) -> list[str]:
     """Return the leaves that load from ``array``."""
     leaves = tree.leaves().values()
-    return [l.statement for l in leaves if any(load.array == array for load in loads(l.expr))]
+    return [
+        leaf.statement for leaf in leaves if any(load.array == array for load in loads(leaf.expr))
+    ]
 
 
 def _own_loops(above: Path) -> Path:
@@ -239,5 +239,3 @@ def _first_reader(body: Nodes, array: str) -> int:
             if any(load.array == array for load in loads(leaf.expr)):
                 return number
     raise AssertionError(array)
-
-

@@ -11,6 +11,7 @@ The index names below follow a matrix product: ``columns`` is the vectorised ind
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from loopstack.schedule.access_shape import AccessShape, StatementShape
@@ -20,6 +21,10 @@ from loopstack.schedule.register_block import RegisterBlock, choose_block
 UNROLL = 4
 FULL_UNROLL = 8
 PARALLEL_FLOPS = 1_000_000
+STREAM_DEPTH = 64
+VECTOR_DEPTH = 8
+VECTOR_REGISTERS = 4
+FEW_PASSES = 8
 PACK_REUSE = 8
 """A packed panel must be read at least this many times to pay for its copy."""
 
@@ -129,29 +134,63 @@ class Script:
         size = -(-rows // pieces)
         return -(-size // block.rows) * block.rows
 
-    def packs(self) -> bool:
-        """Pack when both operands outgrow L1 together and panels are reused often enough."""
-        c = self.c
-        if not self.is_product or c.streamed is None or c.repeated is None:
-            return False
-        reuse = self.extent(c.rows) // max(self.block().rows, 1)
-        big = c.shape.read_bytes(c.streamed) > self.hardware.l2_bytes // 4
-        return big and reuse >= PACK_REUSE
+    # ---- which form -------------------------------------------------------------------------
+    @property
+    def reuse(self) -> int:
+        """How often a packed panel of the streamed operand is read."""
+        return self.extent(self.c.rows) // self.block().rows
+
+    @property
+    def streamed_bytes(self) -> int:
+        return self.c.shape.read_bytes(self.c.streamed) if self.c.streamed else 0
+
+    def form(self) -> Callable[[], list[str]]:
+        """Return the method that writes the script.
+
+        plain    operands are read where they lie: small, or no matrix product
+        panels   one panel of the streamed operand at a time: it stays in L1, the other in L2
+        packed   cache blocks of both operands
+        rows     few rows, a large streamed operand: pack it block by block, in memory order
+        vector   one row: walk the streamed operand once, in memory order
+        """
+        if not self.is_product or self.c.streamed is None or self.c.repeated is None:
+            return self.plain
+        large = self.streamed_bytes > self.hardware.l2_bytes
+        if self.reuse < PACK_REUSE:
+            few = self.extent(self.c.rows) == 1
+            return self.vector if large and few else self.rows if large else self.plain
+        return self.plain if self._panels_fit() else self.packed
+
+    def packs_panels(self) -> bool:
+        constant = self.c.streamed is not None and self.c.streamed.array in self.constants
+        return self.is_product and self.reuse >= PACK_REUSE and not constant
+
+    def _panels_fit(self) -> bool:
+        """The panel about fits L1, and the repeated operand fits L2 or is read few times."""
+        assert self.c.repeated is not None
+        block = self.block()
+        panel = self.depth * block.vectors * self.hardware.vector_bytes
+        repeated = self.extent(self.c.rows) * self.depth * self.c.shape.item_bytes
+        passes = -(-self.extent(self.c.columns) // (block.vectors * self.lanes))
+        fits = repeated <= self.hardware.l2_bytes or passes <= FEW_PASSES
+        return panel <= 2 * self.hardware.l1_bytes and fits
 
     # ---- the script -------------------------------------------------------------------------
     def lines(self) -> list[str]:
-        return self.packed() if self.packs() else self.plain()
+        return self.form()()
 
     def plain(self) -> list[str]:
-        """Register block only: operands are read where they lie."""
+        """Register block only; the streamed operand may be packed a panel at a time."""
         block = self.block()
         name, c = self.name, self.c
         lines, outer, inner = self._register_splits(block)
-        lines += self._constant_pack()
-        reduction, unrolled = self._reduction_splits(lines)
         batch = [i for i in c.shape.outputs if i not in (c.columns, c.rows)]
-        lines.append(f"reorder {name} {' '.join(batch + outer + reduction + unrolled + inner)}")
-        lines += [f"unroll {name}.{u}" for u in unrolled]
+        reduction = list(c.shape.statement.reduction_indices)
+        lines.append(f"reorder {name} {' '.join(batch + outer + reduction + inner)}")
+        lines += self._constant_pack()
+        if self.packs_panels():
+            lines += self._panel_pack(reduction[0])
+        lines += self._unrolled_reduction(reduction[-1])
         lines += self._leaves(inner)
         return lines + self._parallel(batch + outer, block)
 
@@ -183,10 +222,58 @@ class Script:
             f"unroll_and_jam {name}.mv",
             f"vectorize {name}.nv",
         ]
-        if self.threads > 1 and c.shape.flops >= PARALLEL_FLOPS:
+        if self._is_parallel():
             lines += [] if constant else ["parallelize Bp.nr"]
             lines.append(f"parallelize {name}.mc")
         return lines
+
+    def rows(self) -> list[str]:
+        """A few rows times a large matrix: every block of it is packed as it streams in."""
+        block, name, c = self.block(), self.name, self.c
+        k = c.shape.statement.reduction_indices[0]
+        assert c.streamed is not None
+        lines, outer, inner = self._register_splits(block)
+        lines.insert(0, f"split {name}.{k} {STREAM_DEPTH} -> kc, ki")
+        batch = [i for i in c.shape.outputs if i not in (c.columns, c.rows)]
+        constant = c.streamed.array in self.constants
+        place, dims = ("root", "kc, nr, ki, nv") if constant else (f"{name}.kc", "nr, ki, nv")
+        lines += [
+            f"reorder {name} {' '.join([*batch, 'kc', *outer, 'ki', *inner])}",
+            f"pack {c.streamed.array} at {place} as Bp[{dims}] pad=0 align=64",
+            "reorder Bp " + ("kc ki nr nv" if constant else "ki nr nv"),
+            "vectorize Bp.nv",
+            f"split {name}.ki {UNROLL} -> ki, ku tail=peel",
+            f"unroll {name}.ku",
+            *self._leaves(inner),
+        ]
+        if self._is_parallel():
+            lines += [] if constant else ["parallelize Bp.ki"]
+            lines.append(f"parallelize {name}.nr")
+        return lines
+
+    def vector(self) -> list[str]:
+        """One row times a large matrix: a few of its rows at a time, the result in cache."""
+        name, c = self.name, self.c
+        k = c.shape.statement.reduction_indices[0]
+        width = VECTOR_REGISTERS * self.lanes
+        lines = [f"split {name}.{k} {VECTOR_DEPTH} -> ki, ku"]
+        outer = [i for i in c.shape.outputs if i != c.columns]
+        columns = c.columns
+        if self._is_parallel():
+            share = -(-self.extent(columns) // self.threads)
+            share = -(-share // width) * width
+            lines.append(f"split {name}.{columns} {share} -> np, n1")
+            outer, columns = [*outer, "np"], "n1"
+        lines += [
+            f"split {name}.{columns} {width} -> nr, nv tail=mask",
+            f"reorder {name} {' '.join([*outer, 'ki', 'nr', 'ku', 'nv'])}",
+            f"unroll {name}.ku",
+            f"vectorize {name}.nv",
+        ]
+        return lines + ([f"parallelize {name}.np"] if self._is_parallel() else [])
+
+    def _is_parallel(self) -> bool:
+        return self.threads > 1 and self.c.shape.flops >= PARALLEL_FLOPS
 
     def _constant_pack(self) -> list[str]:
         """Pack a constant streamed operand into panels as wide as a register block."""
@@ -208,13 +295,19 @@ class Script:
         lines.append(f"split {name}.{c.columns} {width} -> nr, nv tail=mask")
         return lines, ["nr", *outer], [*inner, "nv"]
 
-    def _reduction_splits(self, lines: list[str]) -> tuple[list[str], list[str]]:
-        """Return (sequential reduction loops, unrolled ones), adding the commands they need."""
-        *outer, last = self.c.shape.statement.reduction_indices
+    def _panel_pack(self, depth: str) -> list[str]:
+        assert self.c.streamed is not None
+        return [
+            f"pack {self.c.streamed.array} at {self.name}.nr as Bp[{depth}, nv] pad=0 align=64",
+            "vectorize Bp.nv",
+        ]
+
+    def _unrolled_reduction(self, last: str) -> list[str]:
+        """Unroll the innermost reduction loop, whole when it is short."""
         if self.extent(last) <= FULL_UNROLL:
-            return outer, [last]
-        lines.append(f"split {self.name}.{last} {UNROLL} -> ki, ku tail=peel")
-        return [*outer, "ki"], ["ku"]
+            return [f"unroll {self.name}.{last}"]
+        split = f"split {self.name}.{last} {UNROLL} -> ki, ku tail=peel"
+        return [split, f"unroll {self.name}.ku"]
 
     def _leaves(self, inner: list[str]) -> list[str]:
         jam = [f"unroll_and_jam {self.name}.mv"] if "mv" in inner else []
@@ -222,7 +315,7 @@ class Script:
 
     def _parallel(self, loops: list[str], block: RegisterBlock) -> list[str]:
         """Parallelise the outermost loop that gives every thread work."""
-        if self.threads < 2 or self.c.shape.flops < PARALLEL_FLOPS:
+        if not self._is_parallel():
             return []
         trips = {"nr": -(-self.extent(self.c.columns) // (block.vectors * self.lanes)),
                  "mr": -(-self.extent(self.c.rows) // block.rows)}  # fmt: skip

@@ -15,7 +15,6 @@ from loopstack.schedule.lookup import (
     index_of,
     leaves_below,
     new_loop_name,
-    owner_of,
 )
 from loopstack.schedule.ranges import constant_range
 from loopstack.schedule.rewrite import (
@@ -68,7 +67,7 @@ class Fuse(Command):
     def _check(self, tree: Tree, path: Path, other: Path) -> None:
         a, b = path[-1], other[-1]
         if a is b:
-            raise ArgumentError(f"{self.first} and {self.second} are one loop, {a.name}, already")
+            raise ArgumentError(f"fuse needs two loops, but both names mean {a.name}")
         if len(path) != len(other) or any(x is not y for x, y in zip(path[:-1], other[:-1])):
             raise ArgumentError(f"fuse needs sibling loops, but {_where(path)} and {_where(other)}")
         if a.kind != b.kind:
@@ -96,14 +95,16 @@ def _merge(tree: Tree, above: Path, kept: Loop, gone: Loop, shift: int) -> Tree:
     """Put both bodies into one loop at the place of the one that comes first in the text."""
     body = body_at(tree, above)
     same = kept.extent == gone.extent and not shift
-    mine, other = (l.body if same else _bounded(l) for l in (kept, gone))
+    mine, other = (loop.body if same else _bounded(loop) for loop in (kept, gone))
     other = substitute(other, {gone.name: form_of(kept.name) - shift})
     starts_with_kept = _position(body, kept) < _position(body, gone)
     both = mine + other if starts_with_kept else other + mine
     extent = kept.extent if same else None
     fused = replace(kept, body=both, extent=extent, tail=kept.tail or gone.tail)
     first, second = (kept, gone) if starts_with_kept else (gone, kept)
-    return with_body(tree, above, tuple(fused if n is first else n for n in body if n is not second))
+    return with_body(
+        tree, above, tuple(fused if n is first else n for n in body if n is not second)
+    )
 
 
 def _position(body: Nodes, node: Node) -> int:
@@ -154,7 +155,9 @@ class Distribute(Command):
         for part in parts[1:]:
             owner = leaves_below(part)[0].statement
             name = new_loop_name(tree, owner, index_of(loop))
-            nodes.append(replace(loop, name=name, body=substitute(part, {loop.name: form_of(name)})))
+            nodes.append(
+                replace(loop, name=name, body=substitute(part, {loop.name: form_of(name)}))
+            )
         return replace_at(tree, path, tuple(nodes))
 
 

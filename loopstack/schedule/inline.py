@@ -53,7 +53,7 @@ class Inline(Command):
             raise IllegalSchedule(witness, witness)
         tree = remove_node(tree, above, leaf)
         expand = _Expansion(statement)
-        body = with_leaves(tree.body, lambda l: replace(l, expr=expand(l.expr)))
+        body = with_leaves(tree.body, lambda leaf: replace(leaf, expr=expand(leaf.expr)))
         return replace(tree, body=body, program=_without(tree.program, statement, expand))
 
     def _check(self, tree: Tree, statement: Statement, leaf: Leaf) -> None:
@@ -120,8 +120,6 @@ class _Expansion:
 
 def _without(program: Program, gone: Statement, expand: _Expansion) -> Program:
     """Return the program with the producer's expression in the place of its reads."""
-    statements = tuple(
-        replace(s, expr=expand(s.expr)) for s in program.statements if s is not gone
-    )
+    statements = tuple(replace(s, expr=expand(s.expr)) for s in program.statements if s is not gone)
     arrays = tuple(a for a in program.arrays if a.name != gone.write.array)
     return replace(program, statements=statements, arrays=arrays)

@@ -47,7 +47,9 @@ class UnrollAndJam(Command):
         path = find_loop(tree, self.loop)
         loop = path[-1]
         if loop.kind not in ("seq", "unroll"):
-            raise ArgumentError(f"unroll_and_jam needs a plain loop, but {loop.name} is {loop.kind}")
+            raise ArgumentError(
+                f"unroll_and_jam needs a plain loop, but {loop.name} is {loop.kind}"
+            )
         box_range(loop, "unroll_and_jam")
         inside = _chain_below(loop)
         depth = max((n + 1 for n, inner in enumerate(inside) if _is_long(inner)), default=0)

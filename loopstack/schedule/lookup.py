@@ -15,6 +15,8 @@ from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch, Tree
 
 Path = tuple[Loop, ...]
 ROOT = "root"
+HINT_CUTOFF = 0.75
+"""How alike two names must be to suggest one for the other."""
 
 
 def find_loop(tree: Tree, reference: str) -> Path:
@@ -27,15 +29,19 @@ def find_loop(tree: Tree, reference: str) -> Path:
     matches = [n for n, loop in enumerate(above) if index_of(loop) == index]
     if not matches:
         bound = dict(leaf.binding).get(index)
-        matches = [n for n, loop in enumerate(above) if bound is not None and bound == form_of(loop.name)]
+        matches = [
+            n for n, loop in enumerate(above) if bound is not None and bound == form_of(loop.name)
+        ]
     if len(matches) == 1:
         return above[: matches[0] + 1]
     names = [loop.name for loop in above]
     if matches:
         clash = " and ".join(above[n].name for n in matches)
         raise ArgumentError(f"{reference} is ambiguous: {clash}; use the loop's own name")
-    have = f"above {statement} there is " + (", ".join(names) or "no loop")
-    raise ArgumentError(f"no loop {reference}; {have}{_hint(reference, names)}")
+    have = ", ".join(names) or "none"
+    raise ArgumentError(
+        f"no loop {reference}; the loops of {statement} are {have}{_hint(reference, names)}"
+    )
 
 
 def find_leaf(tree: Tree, statement: str) -> tuple[Path, Leaf]:
@@ -44,7 +50,8 @@ def find_leaf(tree: Tree, statement: str) -> tuple[Path, Leaf]:
     if found is None:
         names = list(tree.leaves())
         raise ArgumentError(
-            f"no statement {statement}; there is {', '.join(names)}{_hint(statement, names)}"
+            f"no statement {statement}; the statements are {', '.join(names)}"
+            f"{_hint(statement, names)}"
         )
     return found
 
@@ -115,5 +122,5 @@ def _search_leaf(nodes: Sequence[Node], statement: str) -> tuple[Path, Leaf] | N
 
 
 def _hint(wanted: str, names: Sequence[str]) -> str:
-    close = get_close_matches(wanted, names, n=1)
+    close = get_close_matches(wanted, names, n=1, cutoff=HINT_CUTOFF)
     return f" (did you mean {close[0]}?)" if close else ""

@@ -38,7 +38,9 @@ class _Mark(Command):
     def check(self, tree: Tree, path: Path) -> None:
         loop = path[-1]
         if loop.kind not in ("seq", self.kind):
-            raise ArgumentError(f"{self.keyword} needs a plain loop, but {loop.name} is {loop.kind}")
+            raise ArgumentError(
+                f"{self.keyword} needs a plain loop, but {loop.name} is {loop.kind}"
+            )
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,9 @@ class PrefetchCommand(Command):
         users = [leaf for leaf in leaves_below(loop.body) if _lines_apart(leaf, self.array)]
         named = [leaf for leaf in users if leaf.statement == self.loop.rpartition(".")[0]]
         if not users:
-            raise ArgumentError(f"prefetch needs an array used below {loop.name}, found {self.array}")
+            raise ArgumentError(
+                f"prefetch needs an array used below {loop.name}, found {self.array}"
+            )
         return (named or users)[0]
 
     def _nest(self, tree: Tree, leaf: Leaf, inside: Path, access: Access, number: int) -> Node:
@@ -85,7 +87,7 @@ class PrefetchCommand(Command):
         used = frozenset().union(*(s.names for s in access.subscripts), frozenset())
         values: dict[str, Affine] = {}
         loops: list[Loop] = []
-        for loop in (l for l in inside if l.name in used):
+        for loop in (loop for loop in inside if loop.name in used):
             if loop.extent is None:
                 raise ArgumentError(
                     f"prefetch needs constant extents below {self.loop}, but {loop.name} has none; "
@@ -95,7 +97,9 @@ class PrefetchCommand(Command):
             step = lanes if _walks_line(access, loop.name) else 1
             values[loop.name] = form_of(name) * step
             loops.append(Loop(name, (), -(-loop.extent // step)))
-        kind: Kind = "unroll" if prod(l.extent or 1 for l in loops) <= MOST_UNROLLED else "seq"
+        kind: Kind = (
+            "unroll" if prod(loop.extent or 1 for loop in loops) <= MOST_UNROLLED else "seq"
+        )
         subscripts = tuple(s.substitute(values) for s in access.subscripts)
         node: Node = Prefetch(Access(access.array, subscripts), self.write)
         for loop in reversed(loops):
@@ -104,8 +108,8 @@ class PrefetchCommand(Command):
 
 
 def _lines_apart(leaf: Leaf, array: str) -> list[Access]:
-    """Return accesses of ``array``, one of those that differ by a constant along the last subscript."""
-    accesses = [leaf.write, *(Access(l.array, l.subscripts) for l in loads(leaf.expr))]
+    """Return accesses of ``array``; of those a constant apart in the last subscript, one."""
+    accesses = [leaf.write, *(Access(load.array, load.subscripts) for load in loads(leaf.expr))]
     found: dict[Sequence[Affine], Access] = {}
     for access in accesses:
         if access.array == array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import ClassVar
 
 from loopstack.errors import ArgumentError
@@ -110,9 +111,10 @@ def permute(tree: Tree, order: Sequence[str], command: str, statement: str | Non
 
 def require_perfect(path: Path, command: str) -> None:
     """Raise ArgumentError unless each loop of ``path`` holds the next one and nothing else."""
-    for loop, inner in zip(path, path[1:]):
-        beside = [leaf.statement for n in loop.body if n is not inner for leaf in leaves_below([n])]
+    for loop, inner in pairwise(path):
         if len(loop.body) > 1:
+            others_below = leaves_below([node for node in loop.body if node is not inner])
+            beside = [leaf.statement for leaf in others_below]
             others = ", ".join(beside) or "a prefetch"
             raise ArgumentError(
                 f"{command} needs a perfect nest, but {others} stands beside {inner.name} "

@@ -13,7 +13,14 @@ from loopstack.ir.affine import name as form_of
 from loopstack.ir.expr import Expr, Load, loads, rewrite
 from loopstack.ir.loop_tree import Buffer, Leaf, Loop, Node, Tree
 from loopstack.ir.program import Access, Array
-from loopstack.poly.intervals import INFINITE, Interval, box_ranges, interval, is_finite, loop_ranges
+from loopstack.poly.intervals import (
+    INFINITE,
+    Interval,
+    box_ranges,
+    interval,
+    is_finite,
+    loop_ranges,
+)
 from loopstack.schedule.command import Command, options_text
 from loopstack.schedule.lookup import (
     ROOT,
@@ -104,12 +111,16 @@ class Pack(Command):
 
 
 def _only_reader(leaves: Sequence[Leaf], array: str, at: str) -> str:
-    readers = [l.statement for l in leaves if any(load.array == array for load in loads(l.expr))]
+    readers = [
+        leaf.statement for leaf in leaves if any(load.array == array for load in loads(leaf.expr))
+    ]
     if len(readers) == 1:
         return readers[0]
     found = ", ".join(readers) or "none"
     hint = "; write Statement.root" if readers and at == ROOT else ""
-    raise ArgumentError(f"pack needs one statement that reads {array} below {at}, found {found}{hint}")
+    raise ArgumentError(
+        f"pack needs one statement that reads {array} below {at}, found {found}{hint}"
+    )
 
 
 def _dimension(inside: Path, dim: str, reader: str) -> Loop:
@@ -122,9 +133,7 @@ def _dimension(inside: Path, dim: str, reader: str) -> Loop:
                         f"({names}), found {dim}")  # fmt: skip
 
 
-def _chosen_load(
-    leaf: Leaf, array: str, around: Path, dims: Sequence[Loop], inside: Path
-) -> Load:
+def _chosen_load(leaf: Leaf, array: str, around: Path, dims: Sequence[Loop], inside: Path) -> Load:
     """Return the one read of ``array`` that the dimensions and the loops around determine."""
     reads = list(dict.fromkeys(load for load in loads(leaf.expr) if load.array == array))
     if not reads:

@@ -46,7 +46,7 @@ def with_body(tree: Tree, path: Path, body: Nodes) -> Tree:
 
 
 def replace_leaf(path: Path, body: Nodes, old: Leaf, new: Leaf) -> Nodes:
-    """Return ``body`` with another leaf below the loops of ``path``, the first of which is in it."""
+    """Return ``body`` with another leaf below ``path``, loops of which the first is in it."""
     nodes: Nodes = (new,)
     replaced: Node = old
     for loop in reversed(path):

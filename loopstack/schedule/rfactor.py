@@ -47,7 +47,8 @@ class Rfactor(Command):
     combination, with loops of its own.
     Requires: the reduction may be regrouped (reassociate=True, or max, min, integers).
     Before: ``for m: for ko: for ki: S[m] += e``
-    After:  ``for P.m: for P.ko: for P.ki: P[ko, m] += e`` and ``for S.m: for S.ko: S[m] += P[ko, m]``
+    After:  ``for P.m: for P.ko: for P.ki: P[ko, m] += e``
+            ``for S.m: for S.ko: S[m] += P[ko, m]``
     Raises: ArgumentError when the loop is no reduction loop of the statement, or is shared.
     """
 
@@ -112,15 +113,17 @@ class Rfactor(Command):
         self, loop: Loop, statement: Statement, leaf: Leaf, shared: Path, own: Path
     ) -> None:
         mentioned = _names(leaf.write.subscripts)
-        outside = [l.name for l in shared if l.name not in mentioned]
+        outside = [loop.name for loop in shared if loop.name not in mentioned]
         if outside or loop not in own:
             name = outside[0] if outside else loop.name
             raise ArgumentError(f"rfactor needs reduction loops that {statement.name} has for "
                                 f"itself, but it shares {name}")  # fmt: skip
-        reducing = {l.name for l in own if l.name not in mentioned}
+        reducing = {loop.name for loop in own if loop.name not in mentioned}
         for index, form in leaf.binding:
             if form.names & reducing and not form.names <= reducing:
-                raise ArgumentError(f"rfactor cannot part index {index} of {statement.name}: {form}")
+                raise ArgumentError(
+                    f"rfactor cannot part index {index} of {statement.name}: {form}"
+                )
 
 
 def _names(forms: Sequence[Affine]) -> frozenset[str]:
@@ -160,7 +163,8 @@ class _Factoring:
     def tree(self) -> Tree:
         low, high = constant_range(self.old, self.path, "rfactor")
         new_names = {
-            l.name: new_loop_name(self.old, self.command.name, index_of(l)) for l in self.own
+            loop.name: new_loop_name(self.old, self.command.name, index_of(loop))
+            for loop in self.own
         }
         combine = self._combination(low)
         partial = self._partial_nest(low, new_names)
@@ -182,7 +186,7 @@ class _Factoring:
         leaf = replace(
             self.leaf,
             statement=self.command.name,
-            binding=tuple((i, form_of(l.name)) for l, i in self._indices().items()),
+            binding=tuple((i, form_of(loop.name)) for loop, i in self._indices().items()),
             write=Access(self.command.name, write),
             reduction=self._partial_reduction(),
         )
@@ -213,7 +217,7 @@ class _Factoring:
     # ---- the combination --------------------------------------------------------------------
     def _combination(self, low: int) -> Node:
         loop = self.factored
-        kept = [l for l in self.own if l not in self.reducing] + [loop]
+        kept = [loop for loop in self.own if loop not in self.reducing] + [loop]
         read = (form_of(loop.name) - low, *self.leaf.write.subscripts)
         reduced = set(self.statement.reduction_indices)
         binding = [(i, f) for i, f in self.leaf.binding if i not in reduced]
@@ -223,8 +227,8 @@ class _Factoring:
             constraints=self._without_reducing(self.leaf.constraints),
             expr=Load(self.command.name, read, self._dtype()),
         )
-        for l in reversed(kept):
-            node = Loop(l.name, (node,), l.extent)
+        for loop in reversed(kept):
+            node = Loop(loop.name, (node,), loop.extent)
         return node
 
     def _dtype(self) -> str:
@@ -241,7 +245,7 @@ class _Factoring:
     def _without_reducing(self, constraints: Sequence[Affine]) -> Forms:
         """Project the reduction loops out of ``constraints``, but for the factored one."""
         gone = [loop for loop in self.reducing if loop is not self.factored]
-        shadow = eliminate([*constraints, *_extent_constraints(gone)], [l.name for l in gone])
+        shadow = eliminate([*constraints, *_extent_constraints(gone)], [loop.name for loop in gone])
         if not shadow.exact:
             raise ArgumentError(
                 f"rfactor cannot tell which elements of {self.command.name} are written: the "
@@ -253,7 +257,7 @@ class _Factoring:
     def _program(self, low: int, made: Array) -> Program:
         program = self.old.program
         position = program.statements.index(self.statement)
-        both = (self._partial_statement(low), self._combining_statement(low))
+        both = [self._partial_statement(low), self._combining_statement(low)]
         statements = program.statements
         if any(s.order for s in statements):
             orders = [source_order(program, n) for n in range(len(statements))]
@@ -261,9 +265,9 @@ class _Factoring:
                 replace(s, order=(2 * o[0], *o[1:])) for s, o in zip(statements, orders)
             )
             top = statements[position].order[0]
-            both = tuple(
+            both = [
                 replace(s, order=(top + n, *(0 for _ in s.indices))) for n, s in enumerate(both)
-            )
+            ]
         statements = (*statements[:position], *both, *statements[position + 1 :])
         return replace(program, arrays=(*program.arrays, made), statements=statements)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from loopstack.errors import ArgumentError, IllegalSchedule, ScheduleSyntaxError
+from loopstack.errors import ArgumentError, IllegalSchedule
 from loopstack.ir.loop_tree import Tree, identity_tree
 from loopstack.ir.program import Program
 from loopstack.poly import legality
@@ -51,15 +51,16 @@ class Schedule:
             commands.append(_read_command(words))
             numbers.append(number)
         if not seen_version:
-            raise ScheduleSyntaxError(f"line 1, column 1: expected schedule {VERSION}, found the end",
-                                      1, 1)  # fmt: skip
+            Words("", 1).fail(f"expected schedule {VERSION}")
         return Schedule(tuple(commands), tuple(numbers))
 
     def append(self, command: Command | str) -> Schedule:
         """Return this script with one more command, given as a value or as a line of text."""
         if isinstance(command, str):
             command = _read_command(Words(command, len(self.commands) + 2))
-        return Schedule((*self.commands, command), (*self.lines, self.line(len(self.commands))))
+        lines = [self.line(number) for number in range(len(self.commands))]
+        following = max(lines, default=1) + 1
+        return Schedule((*self.commands, command), (*lines, following))
 
     def line(self, number: int) -> int:
         """Return the source line of command ``number``, the canonical one when it has none."""
@@ -80,6 +81,10 @@ def build(schedule: Schedule, program: Program) -> Tree:
     Raises ArgumentError that names the command when it does not fit the tree it meets, and
     IllegalSchedule for an ``inline`` that would change results.
     """
+    if program.sizes:
+        raise ArgumentError(
+            f"a schedule needs integer sizes; bind {', '.join(program.sizes)} first"
+        )
     tree = identity_tree(program)
     for number, command in enumerate(schedule.commands):
         try:

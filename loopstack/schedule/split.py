@@ -171,11 +171,11 @@ class Join(Command):
         count = max(high - low + 1, 1)
         joined = form_of(name)
         whole = joined // count
-        body = substitute(
-            inner.body, {outer.name: whole, inner.name: joined - whole * count + low}
-        )
+        body = substitute(inner.body, {outer.name: whole, inner.name: joined - whole * count + low})
         body = with_leaves(body, _plain_constraints)
-        nest = Loop(name, body, _joined_extent(tree, outer, count), _joined_kind(outer, inner), inner.tail)
+        nest = Loop(
+            name, body, _joined_extent(tree, outer, count), _joined_kind(outer, inner), inner.tail
+        )
         return rename_references(replace_at(tree, path[:-1], (nest,)), inner.name, name)
 
 

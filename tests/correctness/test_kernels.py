@@ -158,13 +158,24 @@ def test_inputs_are_read_in_place():
     np.testing.assert_array_equal(first, np.ones((2, 2), np.float32))
 
 
-def test_unaligned_arrays():
-    matmul = KERNELS["matmul"]
-    memory = np.zeros(4 * (17 * 33 + 1) + 1, np.uint8)
-    a = memory[1 : 1 + 4 * 17 * 33].view(np.float32).reshape(17, 33)
-    a[...] = np.arange(17 * 33).reshape(17, 33) % 7
-    b = np.ones((33, 9), np.float32)
-    np.testing.assert_array_equal(matmul(a, b), a @ b)
+def _at_offset(offset_bytes: int, shape: tuple[int, int]) -> np.ndarray:
+    memory = np.zeros(4 * shape[0] * shape[1] + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + offset_bytes
+    return memory[start : start + 4 * shape[0] * shape[1]].view(np.float32).reshape(shape)
+
+
+@pytest.mark.parametrize("offset_bytes", [4, 8, 12, 20, 32])
+def test_arrays_aligned_to_their_elements_only(offset_bytes):
+    a, b = _at_offset(offset_bytes, (17, 33)), _at_offset(offset_bytes, (33, 9))
+    a[...], b[...] = np.arange(17 * 33).reshape(17, 33) % 7, 1
+    out = _at_offset(offset_bytes, (17, 9))
+    np.testing.assert_array_equal(KERNELS["matmul"](a, b, out=out), a @ b)
+
+
+def test_arrays_not_aligned_to_their_elements_are_refused():
+    a = _at_offset(1, (3, 3))
+    with pytest.raises(ls.ArgumentError, match="A is not aligned to its 4-byte elements"):
+        KERNELS["matmul"](a, a.copy())
 
 
 def test_the_same_input_twice():

@@ -76,7 +76,7 @@ class Decoded:
         register = self.raw.op_register(i)
         if register in _K_NUMBERS:
             return _K_NUMBERS[register]
-        return iced.RegisterExt.number(register)
+        return iced.RegisterExt.number(iced.RegisterExt.full_register(register))
 
     def immediate(self, i: int) -> int:
         return self.raw.immediate(i)

@@ -89,4 +89,4 @@ def _fma_scalar(a: float, b: float, c: float) -> float:
         rounded = exact.numerator / exact.denominator
     except OverflowError:
         rounded = math.inf if exact > 0 else -math.inf
-    return math.copysign(rounded, exact)
+    return math.copysign(rounded, 1 if exact > 0 else -1)

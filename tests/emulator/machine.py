@@ -144,13 +144,8 @@ class Machine:
                 raise CallingConventionError(f"no return after {limit} instructions")
             try:
                 target = entry[0]()
-            except (
-                AccessViolation,
-                NotImplementedError,
-                OverflowError,
-                ZeroDivisionError,
-            ) as fault:
-                fault.add_note(f"thread {thread}, {self.describe(ip)}")
+            except FAULTS as fault:
+                fault.args = (f"{fault} (thread {thread}, {self.describe(ip)})", *fault.args[1:])
                 raise
             ip = entry[1] if target is None else target
 
@@ -161,8 +156,7 @@ class Machine:
         instruction = iced.Decoder(64, self.code[offset : offset + 15], ip=ip).decode()
         if instruction.is_invalid:
             raise NotImplementedError(f"bytes {self.code[offset : offset + 15].hex()} at {ip:#x}")
-        step = build(Decoded(self.state, self.memory, instruction), self.describe(ip))
-        return step, instruction.next_ip
+        return build(Decoded(self.state, self.memory, instruction)), instruction.next_ip
 
     def describe(self, ip: int) -> str:
         """Return an instruction's offset in the code and its text."""
@@ -203,11 +197,11 @@ def slices(begin: int, end: int, threads: int) -> list[tuple[int, int]]:
     return list(pairwise(begin + part * n + min(n, rest) for n in range(parts + 1)))
 
 
-def build(d: Decoded, place: str) -> Step:
+def build(d: Decoded) -> Step:
     """Return the closure that runs one instruction."""
     builder: Callable[[Decoded], Step] | None = BUILDERS.get(d.name)
     if builder is None:
-        raise NotImplementedError(f"no semantics for {d.name} ({place})")
+        raise NotImplementedError(f"no semantics for {d.name}: {d.raw}")
     return builder(d)
 
 

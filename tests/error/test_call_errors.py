@@ -41,7 +41,7 @@ def test_index_with_two_extents() -> None:
 
 def test_missing_size() -> None:
     text = refused(ls.ShapeError, lambda: matmul.specialize(m=4, n=4))
-    assert "k" in text and "missing" in text.lower() or "no value" in text
+    assert text == "matmul: size k unknown; give k=..., or arrays that carry them"
 
 
 def test_unknown_size() -> None:

@@ -10,6 +10,7 @@ The block the program works on (argument 0), in bytes:
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from loopstack import _loopnest
 
 BLOCK_BYTES = 1024
 GPR_AT, FLAGS_AT, MIDDLE = 512, 640, 832
-FLAGS = ("e", "b", "s", "l", "p")
+FLAGS = ("e", "b", "l", "p")
 RAX, RCX, RBX, RSP, RDI = 0, 1, 3, 4, 7
 SAVED = (3, 5, 12, 13, 14, 15)
 
@@ -31,10 +32,11 @@ def at(base: int, displacement: int = 0, **more: Any) -> Operand:
 
 def program(snippet: list[bytes]) -> bytes:
     """Return the machine code that runs ``snippet`` on a block."""
-    return b"".join([*_prologue(), *snippet, *_epilogue()])
+    return b"".join([_prologue(), *snippet, _epilogue()])
 
 
-def _prologue() -> list[bytes]:
+@cache
+def _prologue() -> bytes:
     emit = _loopnest.encode
     code = [emit("push", [("r64", n)]) for n in SAVED]
     code += [emit("mov", [("r64", RAX), at(RDI)]), emit("mov", [("r64", RAX), at(RAX)])]
@@ -42,10 +44,12 @@ def _prologue() -> list[bytes]:
     code += [emit("vmovups", [("ymm", n), at(RAX, 32 * n)]) for n in range(16)]
     code += [emit("lea", [("r64", RBX), at(RAX, MIDDLE)])]
     others = [n for n in range(15, -1, -1) if n not in (RSP, RBX)]  # rax last
-    return code + [emit("mov", [("r64", n), at(RAX, GPR_AT + 8 * n)]) for n in others]
+    code += [emit("mov", [("r64", n), at(RAX, GPR_AT + 8 * n)]) for n in others]
+    return b"".join(code)
 
 
-def _epilogue() -> list[bytes]:
+@cache
+def _epilogue() -> bytes:
     emit = _loopnest.encode
     code = [emit("mov", [at(RSP, -16), ("r64", RAX)]), emit("mov", [("r64", RAX), at(RSP)])]
     others = [n for n in range(16) if n not in (RAX, RSP)]
@@ -58,7 +62,7 @@ def _epilogue() -> list[bytes]:
     code += [emit("vmovups", [at(RAX, 32 * n), ("ymm", n)]) for n in range(16)]
     code += [emit("pop", [("r64", RAX)])]
     code += [emit("pop", [("r64", n)]) for n in reversed(SAVED)]
-    return [*code, emit("vzeroupper", []), emit("ret", [])]
+    return b"".join([*code, emit("vzeroupper", []), emit("ret", [])])
 
 
 def random_block(rng: np.random.Generator) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from harness import programs
+from harness.scripts import random_scripts
 from harness.tree_replay import (
     agrees,
     instances_of,
@@ -17,7 +18,6 @@ from harness.tree_replay import (
 )
 from hypothesis import event, given
 from hypothesis import strategies as st
-from harness.scripts import random_scripts
 
 from loopstack.ir.affine import affine, name
 from loopstack.ir.loop_tree import Tree

@@ -133,7 +133,7 @@ class Maker {
     switch (pick(6)) {
       case 0: return x;
       case 1: return "add(mul(" + x + ", " + z + "), " + literal(t, 3) + ")";
-      case 2: return "sub(" + z + ", mul(" + x + ", " + x + "))";
+      case 2: return "sub(mul(" + z + ", " + literal(t, 100) + "), mul(" + x + ", " + x + "))";
       case 3: return "maximum(" + x + ", " + literal(t, 0) + ")";
       case 4: return "select(lt(index(" + i + "), 5:i64), " + x + ", neg(" + z + "))";
       default: return "mul(" + x + ", cast." + t + "(index(" + i + ")))";

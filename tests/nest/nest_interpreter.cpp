@@ -158,7 +158,7 @@ class Walker {
       case Op::index: return {Elem::i64, form(e.access.subscript), 0};
       case Op::cast: return cast(eval(e.operands[0]), e.elem);
       case Op::reduce: return reduce(e);
-      case Op::select: return eval(e.operands[eval(e.operands[0]).i ? 1 : 2]);
+      case Op::select: return select(eval(e.operands[0]), eval(e.operands[1]), eval(e.operands[2]));
       default: break;
     }
     Scalar a = eval(e.operands[0]);
@@ -172,6 +172,9 @@ class Walker {
     }
     return vir::is_float(a.elem) ? floating(e.op, a, b) : integer(e.op, a, b);
   }
+
+  // Both sides are read, whichever is taken.
+  static Scalar select(Scalar c, Scalar a, Scalar b) { return c.i ? a : b; }
 
   static Scalar literal(const Expr& e) {
     if (e.elem == Elem::f32)

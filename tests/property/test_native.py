@@ -14,7 +14,7 @@ from loopstack.ir.operators import NUMPY_DTYPE
 from loopstack.ir.printer import print_program
 from loopstack.ir.program import Program
 from loopstack.kernel import Kernel, Specialization
-from loopstack.machine.features import chosen_isa
+from loopstack.machine.features import runnable_isa
 from loopstack.reference.tolerance import compare, reference
 from loopstack.schedule.script import Schedule
 
@@ -34,7 +34,7 @@ def run_guarded(kernel: Kernel, data: dict[str, np.ndarray], side: str) -> dict[
 
 def assert_right(program: Program, script: Schedule | None, threads: int) -> None:
     note(f"{print_program(program)}{script}")
-    kernel = Kernel(Specialization(program, {}, chosen_isa(), threads), script)
+    kernel = Kernel(Specialization(program, {}, runnable_isa(), threads), script)
     note(kernel.nest)
     _ = kernel.compiled
     fill = random_floats if all(a.dtype[0] == "f" for a in program.arrays) else small_integers

@@ -5,22 +5,21 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import iced_x86 as iced
 import numpy as np
 import pytest
-
-from loopstack import _loopnest
-
-iced = pytest.importorskip("iced_x86")
 from emulator.decoder import Decoded, mask_bits
 from emulator.machine import build
 from emulator.memory import AccessViolation, Memory
 from emulator.semantics import BUILDERS
 from emulator.state import State
 
+from loopstack import _loopnest
+
 VECTORS = {"xmm", "ymm", "zmm"}
 # Lanes move between 128-bit blocks, or the result is narrower or wider than the source.
 CROSSING = re.compile(r"vperm[^i]|vshuf[fi]|valign|vp?broadcast|vcvt.*(pd|qq|ph)|vpmov|vp?(ex|in)")
-SCALAR = re.compile(r".*(ss|sd)$")
+SCALAR = re.compile(r"(?!vbroadcast|vp).*(ss|sd)$")
 K = 1
 
 
@@ -42,7 +41,7 @@ def execute_in(
     code = _loopnest.encode(mnemonic, operands, k, zero)
     instruction = iced.Decoder(64, code, ip=0x1000).decode()
     with np.errstate(all="ignore"):
-        build(Decoded(state, memory, instruction), mnemonic)()
+        build(Decoded(state, memory, instruction))()
     return state
 
 
@@ -75,17 +74,19 @@ def register_operands(row: dict[str, Any], first: int = 17) -> list[tuple[str, A
     return [("imm", immediate) if k == "imm" else (k, first + i) for i, k in enumerate(kinds)]
 
 
-def lane_bytes(mnemonic: str) -> int:
-    """Size of what one opmask bit governs."""
+def lane_bytes(row: dict[str, Any]) -> int:
+    """Size of what one opmask bit governs: of a result element."""
+    name = row["mnemonic"]
     for pattern, size in (
         (r"vpmov[dq]b|vpacksswb|vpshufb|vpalignr", 1),
-        (r"vcvtps2ph|vpackssdw|vpmov[sz]xbw", 2),
+        (r"vcvtps2ph|vpackssdw", 2),
         (r"vpmovqd|vcvt.*2(ps|dq|ss)$", 4),
-        (r".*(pd|sd|q|qq|64x2|64x4|ddup)$", 8),
+        (r"vcvt.*2(pd|sd|qq)$", 8),
     ):
-        if re.match(pattern, mnemonic):
+        if re.match(pattern, name):
             return size
-    return 4
+    is_wide = re.match(r".*(pd|sd|q|64|64x2|64x4|ddup)$", name)
+    return row["broadcast_bytes"] or (8 if is_wide else 4)
 
 
 @pytest.mark.parametrize("bits", [128, 256, 512])
@@ -98,7 +99,7 @@ def test_opmasks_choose_lanes_of_the_plain_result(bits: int, zero: bool) -> None
         old = random_state(3).zmm[17]
         plain = execute(name, operands, random_state(3)).zmm[17]
         got = execute(name, operands, random_state(3, mask), K, zero).zmm[17]
-        size = lane_bytes(name)
+        size = lane_bytes(row)
         written = _written_bytes(row, name, size)
         lanes = np.repeat(mask_bits(mask, 64)[: written // size], size)
         expected = plain.copy()
@@ -269,7 +270,7 @@ def test_masked_lanes_do_not_touch_memory() -> None:
     execute_in(memory, "vmovups", [at(), ("zmm", 2)], state, K)
     assert array.tolist() == [200, 201, 202, 203, 204]
     state.k[K] = 0b111111
-    with pytest.raises(AccessViolation, match="load of 4 bytes at .* array .20 bytes"):
+    with pytest.raises(AccessViolation, match=r"load of 4 bytes at .* array .20 bytes"):
         execute_in(memory, "vmovups", [("zmm", 1), at()], state, K, True)
     with pytest.raises(AccessViolation, match="store of 4 bytes"):
         execute_in(memory, "vmovups", [at(), ("zmm", 2)], state, K)

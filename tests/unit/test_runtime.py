@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Iterator
+from threading import Barrier, Thread
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from loopstack import _loopnest, knobs
 from loopstack.errors import ArgumentError, InternalError, UnsupportedTarget
 from loopstack.machine import caches, features, peaks
-from loopstack.runtime import buffers, jit
+from loopstack.runtime import buffers, jit, threads
 from loopstack.runtime.artifact_cache import ArtifactCache
 
 NEST = """nest add_one
@@ -112,7 +113,39 @@ def test_compile_nest_runs_and_is_cached() -> None:
 
 
 def test_any_target_can_be_generated_anywhere() -> None:
-    assert jit.generate(NEST, "avx512").bytes != jit.generate(NEST, "avx2").bytes
+    nest = NEST.replace(".. 100", ".. 96 vector")
+    assert jit.generate(nest, "avx512").bytes != jit.generate(nest, "avx2").bytes
+
+
+def test_parallel_nest_runs_on_the_team() -> None:
+    nest = jit.compile_nest(NEST.replace(".. 100", ".. 100 parallel"))
+    x = np.arange(100)
+    threads.set_num_threads(3)
+    try:
+        _loopnest.run(nest.loaded, [x.ctypes.data], 3)
+    finally:
+        threads.set_num_threads(None)
+    assert np.array_equal(x, np.arange(1, 101))
+
+
+@pytest.fixture
+def small_code_memory() -> Iterator[None]:
+    jit.clear_cache()
+    knobs.set(code_memory_limit="4M")
+    yield
+    knobs.set(code_memory_limit=None)
+
+
+def test_code_memory_is_bounded(small_code_memory: None) -> None:
+    held = []
+    with pytest.raises(MemoryError) as caught:
+        for _ in range(100):
+            held.append(_loopnest.load(_loopnest.Code(b"\xc3" * 100_000)))
+    assert "executable memory is exhausted" in str(caught.value)
+    held.clear()
+    for i in range(100):
+        jit.compile_nest(NEST.replace("add_one", f"add_one_{i}"))
+    assert _loopnest.code_memory()["mapped"] <= 4 << 20
 
 
 def test_bad_nest_is_our_bug_and_carries_the_text() -> None:
@@ -138,7 +171,7 @@ def new_cache(limit: int = 100) -> ArtifactCache[int]:
 
 def test_cache_makes_once_under_contention() -> None:
     cache, made, found = new_cache(), [], []
-    gate = threading.Barrier(8)
+    gate = Barrier(8)
 
     def make() -> int:
         made.append(1)
@@ -149,7 +182,7 @@ def test_cache_makes_once_under_contention() -> None:
         gate.wait()
         found.append(cache.get("key", make))
 
-    askers = [threading.Thread(target=ask) for _ in range(8)]
+    askers = [Thread(target=ask) for _ in range(8)]
     for asker in askers:
         asker.start()
     for asker in askers:

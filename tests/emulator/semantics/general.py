@@ -140,6 +140,19 @@ def _imul(d: Decoded) -> Step:
     return step
 
 
+@semantics("mul")
+def _mul(d: Decoded) -> Step:
+    state, get, bits = d.state, d.integer(0), 8 * d.size_of(0)
+    mask = (1 << bits) - 1
+
+    def step() -> None:
+        product = (state.gpr[RAX] & mask) * get()
+        state.gpr[RAX], state.gpr[RDX] = product & mask, product >> bits
+        state.cf = state.of = int(product > mask)
+
+    return step
+
+
 @semantics("idiv", "div")
 def _divide(d: Decoded) -> Step:
     gpr, get, bits = d.state.gpr, d.integer(0), 8 * d.size_of(0)
@@ -239,6 +252,7 @@ def _count(d: Decoded) -> Step:
     def step() -> None:
         value = get()
         result = count(value)
+        state.of = state.sf = state.pf = 0
         state.cf = int(value == 0) if d.name != "popcnt" else 0
         state.zf = int(result == 0) if d.name != "popcnt" else int(value == 0)
         put(result)
