@@ -6,8 +6,10 @@ here. So a proposer hears of a timing one proposal later; the order of calls is 
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,7 +37,7 @@ class Measurer(Protocol):
     ) -> None: ...
     def collect(self) -> Outcome: ...
     def duel(self, scripts: list[str], rounds: int) -> list[Timing] | CandidateFault: ...
-    def close(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 MakeProposer = Callable[[ProgramSpace, Proposal, random.Random], Proposer]
@@ -63,7 +65,7 @@ class Engine:
             self._loop(proposer)
         except KeyboardInterrupt:
             self.interrupted = True
-            self.measurer.close()
+            self.measurer.stop()
         return self._finish()
 
     def _stream(self) -> str:
@@ -74,7 +76,7 @@ class Engine:
         told = self.task.measure
         hardware = Hardware.of(told.isa)
         space = ProgramSpace(told.bound, hardware, told.threads, told.strides)
-        return space, Mask(told.bound, told.isa, told.threads, told.strides)
+        return space, Mask(space.trees, told.isa, told.threads, told.strides)
 
     # ---- candidates -------------------------------------------------------------------------
     def _measure_default(self, start: Proposal, proposer: Proposer) -> None:
@@ -175,5 +177,23 @@ def _limit_s(best_ns: float | None) -> float:
 def search(task: SearchTask, make: MakeProposer) -> SearchResult:
     """Run one search in a worker of its own."""
     meter = Meter(Budget.parse(task.budget))
-    with Worker(task.measure) as worker:
+    with worker_cpu(task.measure.threads) as cpu, Worker(task.measure, cpu=cpu) as worker:
         return Engine(task, worker, meter).run(make)
+
+
+@contextmanager
+def worker_cpu(threads: int) -> Iterator[int | None]:
+    """Yield a CPU for a single-threaded worker, and keep this thread off it meanwhile.
+
+    The worker runs at a real-time priority: a proposer on the same CPU would stand still.
+    """
+    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if threads > 1 or len(cpus) < 2:
+        yield None
+        return
+    chosen = cpus[os.getpid() % len(cpus)]  # searches side by side should not pick the same
+    os.sched_setaffinity(0, set(cpus) - {chosen})
+    try:
+        yield chosen
+    finally:
+        os.sched_setaffinity(0, cpus)

@@ -64,6 +64,8 @@ class EvolveProposer:
 
     def _child(self) -> Proposal | None:
         parent = self._parent()
+        if not parent.slots and self._rng.random() > EDIT_SHARE:
+            parent = self._parent()  # slots lead further than edits: one more draw for them
         if not parent.slots or self._rng.random() < EDIT_SHARE:
             return edited(self._space, parent.script, self._rng)
         slots = dict(parent.slots)

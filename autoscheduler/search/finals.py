@@ -2,7 +2,7 @@
 
 The fastest of hundreds of noisy timings was lucky as well as fast (the winner's curse). Here every
 round runs each finalist once; the winner is judged by its ratios to the default inside the rounds.
-The default wins ties: a search never returns worse.
+The default wins unless another is faster in most rounds: a search never returns worse.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ def decide(
         return default, default.timing, Comparison(default.timing, default.timing)
     by_ratio = [Comparison(timing, timings[0]) for timing in timings]
     best = max(range(len(chosen)), key=lambda n: (by_ratio[n].ratio, -n))
+    if by_ratio[best].low <= 1.0:  # faster in fewer than three rounds of four
+        best = 0
     return chosen[best], timings[best], by_ratio[best]
 
 

@@ -8,9 +8,9 @@ from autoscheduler.search.proposer import Proposal
 from autoscheduler.space.edits import edit_script
 from autoscheduler.space.slots import draw
 from autoscheduler.space.templates import ProgramSpace
-from loopstack.schedule.script import Schedule, build
+from loopstack.schedule.script import Schedule
 
-EDIT_SHARE = 0.15
+EDIT_SHARE = 0.1
 
 
 class RandomProposer:
@@ -30,12 +30,12 @@ class RandomProposer:
 
 
 def edited(space: ProgramSpace, script: str, rng: random.Random) -> Proposal | None:
-    """Return ``script`` after one to three edits, or None when one of them does not apply."""
+    """Return ``script`` after one or two edits, or None when one of them does not apply."""
     from loopstack.errors import LoopStackError
 
-    for _ in range(rng.choice((1, 1, 2, 3))):
+    for _ in range(rng.choice((1, 1, 1, 2))):
         try:
-            tree = build(Schedule.parse(script), space.program)
+            tree = space.trees.build(Schedule.parse(script))
         except (LoopStackError, KeyError, ValueError):
             return None
         script = edit_script(script, tree, rng, space.threads)

@@ -136,9 +136,7 @@ class Contraction:
         return Plan.of(self, answers).lines()
 
 
-def _below(
-    blocks: Sequence[int | None], extent: int, first: int | None
-) -> tuple[int | None, ...]:
+def _below(blocks: Sequence[int | None], extent: int, first: int | None) -> tuple[int | None, ...]:
     """Return the sizes below an extent, and the analytic one among them."""
     sizes = {b for b in (*blocks, first) if b is not None and b < extent}
     return (None, *sorted(sizes))
@@ -184,14 +182,21 @@ class Plan:
 
     @cached_property
     def blocks(self) -> dict[str, int]:
-        """The cache blocks that cut their index and hold more than one register block."""
-        cut = {"kc": (self.reductions[-1], 1), "mc": (self.rows, self.mr)}
-        cut["nc"] = (self.columns, self.width)
-        return {
-            level: self.answers[level]
-            for level, (index, least) in cut.items()
-            if self.answers[level] is not None and least < self.answers[level] < self.extent(index)
+        """The cache blocks that cut their index: multiples of the register block inside them.
+
+        So a block ends with a register block, and only the last of all may be a partial one.
+        """
+        steps = {
+            "kc": (self.reductions[-1], self.answers["unroll"]),
+            "mc": (self.rows, self.mr),
+            "nc": (self.columns, self.width),
         }
+        sizes = {
+            level: (index, step * -(-self.answers[level] // step))
+            for level, (index, step) in steps.items()
+            if self.answers[level] is not None
+        }
+        return {level: n for level, (index, n) in sizes.items() if n < self.extent(index)}
 
     def pack_level(self, array: str) -> str | None:
         """Return the block at which an operand is packed, or None."""
@@ -220,7 +225,8 @@ class Plan:
         parallel = self.parallel(held)
         lines.append(f"reorder {name} {' '.join(order)}")
         lines += self._pack_lines(order, parallel)
-        lines += self._prefetch_lines(order)
+        if {mv, nv} <= {None, "mv", "nv"}:  # a whole index has no constant extent to prefetch
+            lines += self._prefetch_lines([loop for loop in outer if loop])
         lines += self._leaf_lines(inner_k, mv, nv)
         return lines + ([f"parallelize {name}.{parallel}"] if parallel else [])
 
@@ -293,13 +299,11 @@ class Plan:
             lines.append(f"parallelize {buffer}.{panel[0]}")
         return lines
 
-    def _prefetch_lines(self, order: Sequence[str]) -> list[str]:
+    def _prefetch_lines(self, outer: Sequence[str]) -> list[str]:
         """Fetch the result's lines of the next register block while this one is computed."""
-        blocks = [loop for loop in order if loop in ("nr", "mr")]
-        inside = [loop for loop in ("mv", "nv") if loop in order]
-        if self.answers["prefetch"] == "none" or not blocks or "nv" not in inside:
+        if self.answers["prefetch"] == "none" or outer[-1:] not in (["nr"], ["mr"]):
             return []
-        return [f"prefetch {self.c.shape.write.array} at {self.c.name}.{blocks[-1]} write"]
+        return [f"prefetch {self.c.shape.write.array} at {self.c.name}.{outer[-1]} write"]
 
     def _leaf_lines(self, k: str | None, mv: str | None, nv: str | None) -> list[str]:
         name, unroll = self.c.name, self.answers["unroll"]

@@ -48,9 +48,7 @@ def _factor(lines: list[str], rng: random.Random) -> list[str]:
     return [*lines[:at], changed, *lines[at + 1 :]]
 
 
-def _add(
-    lines: list[str], tree: Tree, rng: random.Random, verbs: Mapping[str, Edit]
-) -> list[str]:
+def _add(lines: list[str], tree: Tree, rng: random.Random, verbs: Mapping[str, Edit]) -> list[str]:
     loops = sorted(tree.loops())
     if not loops:
         return lines
@@ -78,6 +76,19 @@ def _swap(name: str, tree: Tree, rng: random.Random) -> list[str]:
     return [f"reorder {statement} {inner} {loop}"]
 
 
+def _vectorize(name: str, tree: Tree, rng: random.Random) -> list[str]:
+    """Vectorise a loop with no other vector loop around or inside it."""
+    path = tree.path(name)
+    if any(loop.kind == "vector" for loop in path) or _has_vector(path[-1]):
+        return []
+    return [f"vectorize {name}"]
+
+
+def _has_vector(loop: Loop) -> bool:
+    inner = [node for node in loop.body if isinstance(node, Loop)]
+    return any(node.kind == "vector" or _has_vector(node) for node in inner)
+
+
 def _annotate(verb: str) -> Edit:
     def line(name: str, tree: Tree, rng: random.Random) -> list[str]:
         return [f"{verb} {name}"]
@@ -88,7 +99,7 @@ def _annotate(verb: str) -> Edit:
 VERBS: Mapping[str, Edit] = {
     "split": _split,
     "swap": _swap,
-    "vectorize": _annotate("vectorize"),
+    "vectorize": _vectorize,
     "parallelize": _annotate("parallelize"),
     "unroll": _annotate("unroll"),
 }

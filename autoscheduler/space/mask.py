@@ -10,11 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from autoscheduler.space.trees import TreeCache
 from loopstack.errors import LoopStackError
-from loopstack.ir.program import Program
 from loopstack.lower.pipeline import lower
 from loopstack.poly import legality
-from loopstack.schedule.script import Schedule, build
+from loopstack.schedule.script import Schedule
 
 LOOP = re.compile(r"^\s*for\s+(\S+)\s*=", re.MULTILINE)
 SUM = re.compile(r"-?(?:\d+\*)?[\w.]+(?: [+-] (?:\d+\*)?[\w.]+)+")
@@ -34,7 +34,7 @@ class Candidate:
 class Mask:
     """Admits each distinct legal schedule of one program once. Counts what it turned away."""
 
-    program: Program
+    trees: TreeCache
     isa: str
     threads: int
     strides: Mapping[str, tuple[int, ...]]
@@ -62,7 +62,7 @@ class Mask:
 
     def _lower(self, script: str) -> Candidate | None:
         try:
-            tree = build(Schedule.parse(script), self.program)
+            tree = self.trees.build(Schedule.parse(script))
             if legality.check(tree) is not None:
                 return None
             nest = lower(tree, self.isa, dict(self.strides), self.threads)

@@ -13,6 +13,7 @@ from functools import cached_property
 from autoscheduler.space.contraction import Contraction
 from autoscheduler.space.nests import Nest
 from autoscheduler.space.slots import Choice, Slot
+from autoscheduler.space.trees import TreeCache
 from loopstack.ir.program import Program
 from loopstack.schedule.access_shape import StatementShape, statement_shape
 from loopstack.schedule.fusion import Fused, fusion_script
@@ -31,6 +32,10 @@ class ProgramSpace:
     hardware: Hardware
     threads: int
     strides: Mapping[str, tuple[int, ...]]
+
+    @cached_property
+    def trees(self) -> TreeCache:
+        return TreeCache(self.program)
 
     @cached_property
     def shapes(self) -> list[StatementShape]:

@@ -1,6 +1,5 @@
 """The harness: interleaved contests, one process per thread count, one JSON file.
 
-contest.py   contestants in turn, with a pause in which their idle threads go to sleep
 rows.py      one row of a suite: who takes part, what is right
 child.py     the process that measures (its environment fixes everybody's threads)
 facts.py     figures without a peer: fraction of peak, compile time, call overhead, ...

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.baselines import numpy_, onnxruntime_
-from bench.harness.contest import contest
-from loopstack.measure import Timing
+from loopstack.measure import Timing, contest
 from loopstack.measure.inputs import NUMPY_DTYPE, default_inputs, extents
 from loopstack.measure.work import flop_count
 

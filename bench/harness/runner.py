@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.baselines.numpy_ import environment
 from bench.harness import report
 from bench.harness.child import suite_names
 from bench.harness.rows import Result
+from loopstack.cli.versus_numpy import numpy_environment
 from loopstack.errors import ArgumentError
 from loopstack.records.record import provenance
 
@@ -73,7 +73,7 @@ def measure(options: Options, threads: int) -> Iterator[dict[str, Any]]:
         "quick": options.quick,
         "search": options.search,
     }
-    env = environment(threads)
+    env = numpy_environment(threads)
     if options.isa:
         env["LOOPSTACK_ISA"] = options.isa
     yield from _ask("bench.harness.child", told, env)
@@ -83,7 +83,7 @@ def measure_facts(options: Options) -> list[dict[str, Any]]:
     """Figures without a peer; part of the gemm suite."""
     if options.suite != "gemm":
         return []
-    return list(_ask("bench.harness.facts", {"quick": options.quick}, environment(1)))
+    return list(_ask("bench.harness.facts", {"quick": options.quick}, numpy_environment(1)))
 
 
 def _ask(module: str, told: dict[str, Any], env: dict[str, str]) -> Iterator[dict[str, Any]]:

@@ -81,7 +81,8 @@ struct Loop {
   Tail tail = Tail::none;
   std::vector<Form> lower, upper;  // max of lower <= var < min of upper
   std::vector<Node> body;
-  // Facts that separation proves; the defaults claim nothing.
+  // Facts that separation establishes; the defaults claim nothing.
+  std::int32_t number = -1;                              // its place in text order
   bool nonempty = false;
   bool single_trip = false;                              // at most one iteration
   std::int64_t var_min = -kUnbounded, var_max = kUnbounded;  // values of var

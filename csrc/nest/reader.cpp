@@ -38,7 +38,12 @@ std::int64_t bits_of(double value, Elem elem) {
 
 class Reader {
  public:
-  explicit Reader(std::string_view text) : in_(text) { nest_.text = text; }
+  explicit Reader(std::string_view text) : in_(text) {
+    nest_.text = text;
+    nest_.exprs.reserve(64);
+    nest_.variables.reserve(32);
+    nest_.arrays.reserve(8);
+  }
 
   Nest run() {
     in_.skip_empty_lines();

@@ -15,8 +15,8 @@ namespace {
 class Hoister {
  public:
   Hoister(Function& f, std::size_t begin, const Target& target,
-          const std::vector<std::int32_t>& array_of_base)
-      : f_(f), begin_(begin), arrays_(array_of_base), written_(f.types.size()),
+          const std::vector<std::int32_t>& array_of_base, Hoist what)
+      : f_(f), begin_(begin), arrays_(array_of_base), what_(what), written_(f.types.size()),
         read_(f.types.size()), budget_(target.vector_registers()) {}
 
   void run() {
@@ -81,7 +81,9 @@ class Hoister {
   }
 
   bool fits(const Inst& i) {
-    if (f_.types[i.dst].cls == Class::general) return true;
+    Class cls = f_.types[i.dst].cls;
+    if (cls == Class::general) return true;
+    if (what_ == Hoist::masks && cls != Class::mask) return false;
     return --budget_ >= 0;
   }
 
@@ -105,6 +107,7 @@ class Hoister {
   Function& f_;
   std::size_t begin_;
   const std::vector<std::int32_t>& arrays_;
+  Hoist what_;
   std::vector<std::uint32_t> written_;  // by register: writes inside the loop that stay
   std::vector<std::uint8_t> read_;      // by register: read before this instruction
   std::vector<std::int32_t> stored_;    // arrays stored to
@@ -115,8 +118,8 @@ class Hoister {
 }  // namespace
 
 void hoist_invariants(Function& function, std::size_t begin, const Target& target,
-                      const std::vector<std::int32_t>& array_of_base) {
-  Hoister(function, begin, target, array_of_base).run();
+                      const std::vector<std::int32_t>& array_of_base, Hoist what) {
+  Hoister(function, begin, target, array_of_base, what).run();
 }
 
 // ---- dead code ----

@@ -73,6 +73,8 @@ void Emitter::assign(Reg dst, Reg value) {
     push({.op = is_general ? Op::g_move : Op::move, .dst = dst, .a = value});
   }
   redirectable_ = 0;
+  if (dst >= mutable_.size()) mutable_.resize(dst + 64);
+  mutable_[dst] = true;
   table_.touch(dst);
 }
 

@@ -53,6 +53,7 @@ class Emitter {
   // An instruction of the function's prologue (base pointers, captures).
   vir::Reg prologue(vir::Op op, std::int64_t imm);
   void note(std::string text) { function.notes.emplace_back(function.code.size(), std::move(text)); }
+  bool is_mutable(vir::Reg r) const { return r < mutable_.size() && mutable_[r]; }  // see assign
   // By base register: the array that addresses with it lie in; -1 for other registers.
   const std::vector<std::int32_t>& array_of_base() const { return array_of_base_; }
   std::size_t position() const { return function.code.size(); }
@@ -66,6 +67,7 @@ class Emitter {
   std::vector<std::int32_t> array_of_base_;
   std::vector<vir::Inst> prologue_;
   std::vector<bool> is_target_;  // by label
+  std::vector<bool> mutable_;    // by register: assigned to
   vir::Reg redirectable_ = 0;  // result of the instruction just emitted by value() or load()
 };
 

@@ -119,7 +119,7 @@ void Expander::parallel_loop(const Loop& loop) {
   Mark outside = mark();
   Iterations space = iterations_of(loop);
   vir::Label end = emitter().label();
-  skip_if_empty(loop, space, end);
+  skip_if_empty(loop.nonempty, space, end);
   std::vector<Slot> captured;
   std::int64_t number = parallel_body(loop, &captured);
   std::int64_t place = 0;
@@ -147,10 +147,7 @@ std::int64_t Expander::parallel_body(const Loop& loop, std::vector<Slot>* captur
   slice.end = Linear::of(scope_.add_slot(end));
   slice.extent = slice.end;
   slice.extent.add(slice.first, -1);
-  Loop filled = loop;  // a slice has at least one iteration
-  filled.nonempty = true;
-  filled.single_trip = false;
-  run_time_loop(filled, slice);
+  run_time_loop(loop, slice, true);  // a slice has at least one iteration
 
   scope_.leave(scope_mark);
   body.emitter.finish();

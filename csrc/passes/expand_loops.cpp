@@ -1,6 +1,7 @@
 // Sequential and unrolled loops.
 #include <algorithm>
 
+#include "passes/accumulators.hpp"
 #include "passes/cleanup.hpp"
 #include "passes/expander.hpp"
 #include "passes/tree_queries.hpp"
@@ -26,7 +27,7 @@ void Expander::seq_loop(const Loop& loop) {
   if (should_unroll(loop, space)) unrolled(loop, space);
   else if (loop.single_trip || (space.is_constant() && space.extent.constant == 1))
     single_iteration(loop, space);
-  else run_time_loop(loop, space);
+  else run_time_loop(loop, space, loop.nonempty);
   leave(outside);
   scope_.unbind(loop.var);
 }
@@ -44,6 +45,7 @@ Expander::Iterations Expander::iterations_of(const Loop& loop) {
 
 // The greatest lower or the least upper bound; computed at run time when it is not decided yet.
 Linear Expander::combined(const std::vector<Form>& bounds, bool greatest) {
+  if (bounds.size() == 1) return scope_.resolve(bounds[0]);
   std::vector<Linear> open;
   for (const Form& f : bounds) {
     Linear value = scope_.resolve(f);
@@ -61,8 +63,8 @@ Linear Expander::combined(const std::vector<Form>& bounds, bool greatest) {
   return Linear::of(scope_.add_slot(best));
 }
 
-void Expander::skip_if_empty(const Loop& loop, const Iterations& space, vir::Label end) {
-  if (loop.nonempty || (space.is_constant() && space.extent.constant > 0)) return;
+void Expander::skip_if_empty(bool nonempty, const Iterations& space, vir::Label end) {
+  if (nonempty || (space.is_constant() && space.extent.constant > 0)) return;
   Linear extent = space.extent;
   std::int64_t least = -extent.constant;  // terms + constant <= 0
   extent.constant = 0;
@@ -75,10 +77,10 @@ bool Expander::should_unroll(const Loop& loop, const Iterations& space) {
   if (loop.kind == LoopKind::parallel || !space.is_fixed()) return false;
   std::int64_t extent = space.extent.constant;
   if (extent == 1) return true;
-  if (indexes_registers(nest_, loop.body, loop.var)) return true;
+  if (plan_of(loop).registers) return true;
   if (loop.kind == LoopKind::vector) return extent <= kMostSmallUnrolled;
   if (loop.kind != LoopKind::unroll) return false;
-  if (extent <= kMostUnrolled && extent * weight(nest_, loop.body) <= kMostUnrolled) return true;
+  if (extent <= kMostUnrolled && extent * plan_of(loop).weight <= kMostUnrolled) return true;
   diagnostics_->push_back("loop " + std::string(nest_.variables[static_cast<std::size_t>(loop.var)].name) +
                           " is too long to unroll and runs as a loop");
   return false;
@@ -93,7 +95,7 @@ void Expander::unrolled(const Loop& loop, const Iterations& space) {
 
 void Expander::single_iteration(const Loop& loop, const Iterations& space) {
   vir::Label end = emitter().label();
-  skip_if_empty(loop, space, end);
+  skip_if_empty(loop.nonempty, space, end);
   scope_.bind(loop.var, space.first);
   Mark inside = mark();
   body_of(loop);
@@ -127,15 +129,30 @@ void Expander::advance(const Running& running, std::int64_t step) {
   emitter().advance(running.var, step);
 }
 
-void Expander::run_time_loop(const Loop& loop, const Iterations& space) {
+void Expander::run_time_loop(const Loop& loop, const Iterations& space, bool nonempty) {
   vir::Label end = emitter().label();
-  skip_if_empty(loop, space, end);
+  skip_if_empty(nonempty, space, end);
   Mark inside = mark();
   Reg first = scope_.value(space.first);
   Running running = start(loop, space, first);
   repeat(running, space, 1, [&] { body_of(loop); });
   leave(inside);
   emitter().bind(end);
+}
+
+void Expander::close_loop(std::size_t begin) {
+  auto loop_begin = [&] {  // what moves out goes in front of it
+    while (emitter().function.code[begin].op != VOp::loop_begin) ++begin;
+    return begin;
+  };
+  auto hoist = [&](Hoist what) {
+    hoist_invariants(emitter().function, loop_begin(), target_, emitter().array_of_base(), what);
+  };
+  hoist(Hoist::masks);
+  auto stores = promote_accumulators(emitter(), loop_begin(), target_);
+  hoist(Hoist::everything);
+  emitter().loop_end();
+  for (const PendingStore& s : stores) emitter().store(s.inst, s.range);
 }
 
 // Runs the body until `left`, a positive multiple of `step`, is 0. A variable that the body needs
@@ -154,8 +171,7 @@ void Expander::repeat(Running& running, const Iterations& space, std::int64_t st
     emitter().advance(running.left, -step);
     emitter().branch(running.left, Cond::gt, 0, again);
   }
-  hoist_invariants(emitter().function, begin, target_, emitter().array_of_base());
-  emitter().loop_end();
+  close_loop(begin);
 }
 
 // Runs the body while `left` is at least `step`; it may be less at once.
@@ -170,8 +186,7 @@ void Expander::repeat_while(Running& running, std::int64_t step, const Body& bod
   advance(running, step);
   emitter().advance(running.left, -step);
   emitter().branch(running.left, Cond::ge, step, again);
-  hoist_invariants(emitter().function, begin, target_, emitter().array_of_base());
-  emitter().loop_end();
+  close_loop(begin);
   emitter().bind(end);
 }
 

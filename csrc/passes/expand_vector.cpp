@@ -23,16 +23,15 @@ constexpr int kLeastBytes = 16;                    // of a vector narrower than 
 }  // namespace
 
 void Expander::vector_loop(const Loop& loop) {
-  bool lanes = evaluator_.lanes.count == 1 && can_be_lanes(nest_, loop) &&
-               !touches_cut(loop, Cut::scalars);
-  int width = lanes ? width_of(loop) : 1;
-  if (width == 1) return seq_loop(loop);
+  const Plan& plan = plan_of(loop);
+  int width = plan.width;
+  bool registers = plan.registers;
+  if (width == 1 || evaluator_.lanes.count > 1) return seq_loop(loop);
   Mark outside = mark();
   Iterations space = iterations_of(loop);
-  bool registers = indexes_registers(nest_, loop.body, loop.var);
   if (space.is_constant()) {
     std::int64_t extent = space.extent.constant, chunks = ceil_div(std::max<std::int64_t>(extent, 0), width);
-    bool small = chunks * weight(nest_, loop.body) <= kMostUnrolledWeight || chunks <= 2;
+    bool small = chunks * plan.weight <= kMostUnrolledWeight || chunks <= 2;
     if (registers || small) chunks_unrolled(loop, space, width);
     else chunks_repeated(loop, space, width);
   } else if (registers) {
@@ -42,6 +41,19 @@ void Expander::vector_loop(const Loop& loop) {
   }
   leave(outside);
   scope_.unbind(loop.var);
+}
+
+const Expander::Plan& Expander::plan_of(const Loop& loop) {
+  auto number = static_cast<std::size_t>(loop.number);
+  if (number >= plans_.size()) plans_.resize(number + 16);
+  Plan& plan = plans_[number];
+  if (plan.known) return plan;
+  plan.known = true;
+  plan.registers = indexes_registers(nest_, loop.body, loop.var);
+  plan.weight = weight(nest_, loop.body);
+  if (loop.kind == LoopKind::vector && can_be_lanes(nest_, loop) && !touches_cut(loop, Cut::scalars))
+    plan.width = width_of(loop);
+  return plan;
 }
 
 // ---- how wide ----
@@ -68,6 +80,7 @@ int Expander::width_of(const Loop& loop) {
 
 bool Expander::touches_cut(const Loop& loop, Cut cut) const {
   bool found = false;
+  if (std::find(cuts_.begin(), cuts_.end(), cut) == cuts_.end()) return false;
   auto look = [&](const Access& a) {
     found = found || (cuts_[static_cast<std::size_t>(a.array)] == cut &&
                       depends_on(nest_, a.subscript, loop.var));
@@ -78,16 +91,16 @@ bool Expander::touches_cut(const Loop& loop, Cut cut) const {
 
 // Lanes for the last `live` of `extent` iterations. Register arrays want whole vectors throughout;
 // otherwise a narrower vector, or a scalar, is cheaper than a mask.
-int Expander::piece_width(const Loop& loop, std::int64_t live, std::int64_t extent, int width) const {
+int Expander::piece_width(const Loop& loop, std::int64_t live, std::int64_t extent, int width) {
   if (live >= width || touches_cut(loop, Cut::full_vectors)) return width;
-  if (live == 1 && !(extent > width && indexes_registers(nest_, loop.body, loop.var))) return 1;
-  if (extent > width && indexes_registers(nest_, loop.body, loop.var)) return width;
+  if (extent > width && plan_of(loop).registers) return width;
+  if (live == 1) return 1;
   int least = std::max(1, width * kLeastBytes / target_.vector_bytes());
   return std::max(least, static_cast<int>(std::bit_ceil(static_cast<std::uint64_t>(live))));
 }
 
-std::int64_t Expander::chunks_per_iteration(const Loop& loop, int width) const {
-  std::int64_t chunks = kLoopWeight / std::max<std::int64_t>(weight(nest_, loop.body), 1);
+std::int64_t Expander::chunks_per_iteration(const Loop& loop, int width) {
+  std::int64_t chunks = kLoopWeight / std::max<std::int64_t>(plan_of(loop).weight, 1);
   std::int64_t most = std::max<std::int64_t>(loop.extent_max / width, 1);
   chunks = std::clamp<std::int64_t>(chunks, 1, std::min(kMostChunks, most));
   return static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(chunks)));
@@ -128,7 +141,7 @@ void Expander::chunks_masked(const Loop& loop, const Iterations& space, int widt
   if (loop.extent_max >= kUnbounded || loop.extent_max > std::int64_t{1} << 12)
     return seq_loop(loop);  // reports the subscript that stays dynamic
   vir::Label end = emitter().label();
-  skip_if_empty(loop, space, end);
+  skip_if_empty(loop.nonempty, space, end);
   Mark inside = mark();
   Linear at = space.first, remaining = space.extent;
   for (std::int64_t done = 0; done < loop.extent_max; done += width) {
@@ -144,7 +157,7 @@ void Expander::chunks_masked(const Loop& loop, const Iterations& space, int widt
 // A run-time loop over chunks, several to an iteration; then single chunks; then the tail.
 void Expander::chunks_repeated(const Loop& loop, const Iterations& space, int width) {
   vir::Label end = emitter().label();
-  skip_if_empty(loop, space, end);
+  skip_if_empty(loop.nonempty, space, end);
   Mark inside = mark();
   Reg first = scope_.value(space.first);
   Running running = start(loop, space, first);

@@ -1,6 +1,7 @@
 // The walk behind expand(): its state, and what each source file adds to it.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 
@@ -31,6 +32,13 @@ class Expander {
     Slot slot = 0;
     std::vector<Pointers::Advancing> moving;
   };
+  // What the walk asks about a loop each time it comes by.
+  struct Plan {
+    bool known = false;
+    int width = 1;            // lanes; 1: not run in lanes
+    bool registers = false;   // its variable selects elements of register arrays
+    std::int64_t weight = 0;  // of the body
+  };
   struct Mark {
     std::size_t scope, pointers;
   };
@@ -56,15 +64,16 @@ class Expander {
   // ---- expand_loops.cpp: sequential and unrolled loops ----
   void seq_loop(const nest::Loop& loop);
   void unrolled(const nest::Loop& loop, const Iterations& space);
-  void run_time_loop(const nest::Loop& loop, const Iterations& space);
+  void run_time_loop(const nest::Loop& loop, const Iterations& space, bool nonempty);
   void single_iteration(const nest::Loop& loop, const Iterations& space);
   Iterations iterations_of(const nest::Loop& loop);
   Linear combined(const std::vector<nest::Form>& bounds, bool greatest);
-  void skip_if_empty(const nest::Loop& loop, const Iterations& space, vir::Label end);
+  void skip_if_empty(bool nonempty, const Iterations& space, vir::Label end);
   Running start(const nest::Loop& loop, const Iterations& space, vir::Reg first);
   void repeat(Running& running, const Iterations& space, std::int64_t step, const Body& body);
   void repeat_while(Running& running, std::int64_t step, const Body& body);
   void advance(const Running& running, std::int64_t step);
+  void close_loop(std::size_t begin);  // after the branch back; improves the loop as a whole
   bool should_unroll(const nest::Loop& loop, const Iterations& space);
 
   // ---- expand_vector.cpp: vector loops ----
@@ -76,8 +85,9 @@ class Expander {
   void chunk(const nest::Loop& loop, const Linear& base, const Lanes& lanes);
   void full_chunks(const nest::Loop& loop, const Linear& base, int width, std::int64_t count);
   int width_of(const nest::Loop& loop);
-  int piece_width(const nest::Loop& loop, std::int64_t live, std::int64_t extent, int width) const;
-  std::int64_t chunks_per_iteration(const nest::Loop& loop, int width) const;
+  const Plan& plan_of(const nest::Loop& loop);
+  int piece_width(const nest::Loop& loop, std::int64_t live, std::int64_t extent, int width);
+  std::int64_t chunks_per_iteration(const nest::Loop& loop, int width);
   bool touches_cut(const nest::Loop& loop, Cut cut) const;
 
   // ---- expand_facts.cpp: what the walk wants to know beforehand ----
@@ -96,6 +106,7 @@ class Expander {
   FunctionState* function_ = nullptr;
   vir::Module module_;
   std::vector<std::vector<std::int32_t>> arrays_of_;  // by variable: register arrays that live in it
+  std::deque<Plan> plans_;              // by loop number; references stay good
   std::vector<int> widest_;             // by register array: bytes of the widest statement on it
   std::vector<std::size_t> line_starts_;
   std::int32_t noted_ = -1;             // offset of the latest note

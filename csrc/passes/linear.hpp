@@ -25,6 +25,14 @@ class Linear {
   std::int64_t lane = 0;
 
   Linear() = default;
+  Linear(const Linear& other) { *this = other; }
+  Linear& operator=(const Linear& other) {  // the terms in use only: these are copied a lot
+    constant = other.constant;
+    lane = other.lane;
+    count_ = other.count_;
+    for (std::size_t i = 0; i < count_; ++i) terms_[i] = other.terms_[i];
+    return *this;
+  }
   explicit Linear(std::int64_t value) : constant(value) {}
   static Linear of(Slot slot) {
     Linear l;
@@ -71,7 +79,7 @@ class Linear {
     --count_;
   }
 
-  std::array<SlotTerm, 16> terms_;
+  std::array<SlotTerm, 16> terms_;  // the first count_ are in use
   std::size_t count_ = 0;
 };
 

@@ -28,17 +28,27 @@ Ranges::Bounds& Ranges::bounds(Var var) const {
 void Ranges::enter(const Loop& loop) {
   Bounds& b = bounds(loop.var);
   undo_.emplace_back(loop.var, std::move(b));
-  b = Bounds{loop.lower, loop.upper};
+  b = Bounds{&loop, {}, {}};
   tighten(loop.var);
 }
 
+// Calls f with each lower (or upper) bound until it returns true.
+template <typename F>
+void Ranges::for_each_bound(const Bounds& b, bool lower, F f) {
+  if (b.loop)
+    for (const Form& form : lower ? b.loop->lower : b.loop->upper)
+      if (f(form)) return;
+  for (const Form& form : lower ? b.lower : b.upper)
+    if (f(form)) return;
+}
+
 void Ranges::tighten(Var var) {
-  Bounds fresh = bounds(var);
-  fresh.min = -kUnbounded, fresh.max = kUnbounded;
-  for (const Form& f : fresh.lower) fresh.min = std::max(fresh.min, lower_bound(f));
-  for (const Form& f : fresh.upper) fresh.max = std::min(fresh.max, upper_bound(f) - 1);
-  bounds(var).min = std::max(fresh.min, -kUnbounded);
-  bounds(var).max = std::min(fresh.max, kUnbounded);
+  Bounds& b = bounds(var);
+  std::int64_t min = -kUnbounded, max = kUnbounded;
+  for_each_bound(b, true, [&](const Form& f) { return min = std::max(min, lower_bound(f)), false; });
+  for_each_bound(b, false, [&](const Form& f) { return max = std::min(max, upper_bound(f) - 1), false; });
+  b.min = min;
+  b.max = max;
 }
 
 void Ranges::add_lower(Var var, Form form) {
@@ -95,18 +105,19 @@ Var Ranges::innermost(const Form& form) const {
 std::int64_t Ranges::extreme(Var var, bool least) const {
   const Variable& v = nest_.variables[static_cast<std::size_t>(var)];
   if (!v.is_atom()) return least ? bounds(var).min : bounds(var).max;
-  std::int64_t inner = least ? numeric(v.dividend) : -numeric(scaled(v.dividend, -1));
+  std::int64_t inner = least ? numeric(v.dividend) : -numeric(v.dividend, -1);
   return is_bounded(inner) ? floor_div(inner, v.divisor) : inner;
 }
 
-std::int64_t Ranges::numeric(const Form& form) const {
+// A lower bound of sign * form from the ranges of its variables.
+std::int64_t Ranges::numeric(const Form& form, std::int64_t sign) const {
   __int128 sum = form.constant;
   for (const Term& t : form.terms) {
-    std::int64_t value = extreme(t.var, t.coef > 0);
+    std::int64_t value = extreme(t.var, t.coef * sign > 0);
     if (!is_bounded(value)) return -kUnbounded;
     sum += static_cast<__int128>(t.coef) * value;
   }
-  return clamp(sum);
+  return clamp(sum * sign);
 }
 
 std::int64_t Ranges::lower_bound(const Form& form, std::int64_t enough) const {
@@ -115,7 +126,7 @@ std::int64_t Ranges::lower_bound(const Form& form, std::int64_t enough) const {
 }
 
 std::int64_t Ranges::upper_bound(const Form& form) const {
-  return -lower_bound(scaled(form, -1));
+  return form.is_constant() ? form.constant : -lower_bound(scaled(form, -1));
 }
 
 std::int64_t Ranges::search(const Form& form, std::int64_t enough, int& budget) const {
@@ -125,12 +136,13 @@ std::int64_t Ranges::search(const Form& form, std::int64_t enough, int& budget) 
   term.coef = form.coef(term.var);
   if (nest_.variables[static_cast<std::size_t>(term.var)].is_atom())
     return std::max(best, search_atom(form, term, enough, budget));
-  const Bounds& b = bounds(term.var);
-  for (const Form& bound : term.coef > 0 ? b.lower : b.upper) {
-    Form value = term.coef > 0 ? bound : shifted(bound, -1);
-    best = std::max(best, search(substitute(form, term.var, value), enough, budget));
-    if (best >= enough) break;
-  }
+  std::int64_t shift = term.coef > 0 ? 0 : -term.coef;
+  for_each_bound(bounds(term.var), term.coef > 0, [&](const Form& bound) {
+    Form replaced = substitute(form, term.var, bound);
+    replaced.constant += shift;
+    best = std::max(best, search(replaced, enough, budget));
+    return best >= enough;
+  });
   return best;
 }
 

@@ -15,7 +15,7 @@ class Ranges {
 
   // The bounds in scope; each must be undone by `leave` with the mark taken before it.
   std::size_t mark() const { return undo_.size(); }
-  void enter(const nest::Loop& loop);
+  void enter(const nest::Loop& loop);                 // the loop must outlive its scope
   void assume(const nest::Condition& condition);      // holds here
   void assume_not(const nest::Condition& condition);
   void leave(std::size_t mark);
@@ -36,8 +36,10 @@ class Ranges {
   nest::Var innermost(const nest::Form& form) const;
 
  private:
+  // lower <= var < upper, each of them: the loop's own and those assumed.
   struct Bounds {
-    std::vector<nest::Form> lower, upper;  // lower <= var < upper, each of them
+    const nest::Loop* loop = nullptr;
+    std::vector<nest::Form> lower, upper;
     std::int64_t min = -nest::kUnbounded, max = nest::kUnbounded;
   };
 
@@ -46,8 +48,10 @@ class Ranges {
   void add_upper(nest::Var var, nest::Form form);
   void tighten(nest::Var var);
   void assume_at_least_zero(const nest::Form& form);
-  std::int64_t numeric(const nest::Form& form) const;
+  std::int64_t numeric(const nest::Form& form, std::int64_t sign = 1) const;
   std::int64_t extreme(nest::Var var, bool least) const;
+  template <typename F>
+  static void for_each_bound(const Bounds& b, bool lower, F f);
   std::int64_t search(const nest::Form& form, std::int64_t enough, int& budget) const;
   std::int64_t search_atom(const nest::Form& form, nest::Term term, std::int64_t enough,
                            int& budget) const;

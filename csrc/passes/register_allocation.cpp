@@ -181,7 +181,8 @@ class Scan {
       place_short(k, i, short_lived);
       return;
     }
-    if (location_[a.reg] == in_memory) begin_interval(a.reg);
+    const bool unused = in_.registers[a.reg].rematerializable && intervals_[a.reg].end <= 2 * i + 1;
+    if (location_[a.reg] == in_memory && !unused) begin_interval(a.reg);
     out_.assigned[k] = location_[a.reg];
   }
 

@@ -32,7 +32,7 @@ struct Access {
 
 struct VirtualRegister {
   std::uint8_t cls = 0;
-  bool rematerializable = false;  // a constant: spilling it deletes its definition
+  bool rematerializable = false;  // a constant: unused or spilled, its definition is deleted
   std::uint8_t hint = 0xff;       // physical register it would like
   std::uint32_t allowed = ~0u;    // physical registers it may take
 };

@@ -20,7 +20,12 @@ class Separator {
  public:
   explicit Separator(Nest& nest) : nest_(nest), ranges_(nest), loops_(nest.variables.size()) {}
 
-  void run() { rewrite(nest_.body); }
+  void run() {
+    rewrite(nest_.body);
+    std::int32_t count = 0;
+    auto number = [&](Loop& loop) { loop.number = count++; };
+    for_each_loop(nest_.body, number);
+  }
 
  private:
   // What makes a partial loop's extent constant: a split where `guard` >= 0 begins to hold.
@@ -88,7 +93,7 @@ class Separator {
     auto& loop = std::get<Loop>(n.item);
     if (!settle(loop)) return;
     std::size_t mark = enter(loop);
-    auto cut = find_cut(loop.body, loop.var);
+    auto cut = has_partial(loop.body) ? find_cut(loop.body, loop.var) : std::nullopt;
     ranges_.leave(mark);
     if (cut && cut->may_split && loop.kind != LoopKind::parallel && splits < kMostSplits)
       return split(std::move(n), cut->guard, out, splits);
@@ -141,7 +146,7 @@ class Separator {
 
   std::size_t enter(const Loop& loop) {
     std::size_t mark = ranges_.mark();
-    loops_[static_cast<std::size_t>(loop.var)] = {loop.kind, loop.lower, loop.upper};
+    loops_[static_cast<std::size_t>(loop.var)] = &loop;
     ranges_.enter(loop);
     return mark;
   }
@@ -167,7 +172,8 @@ class Separator {
     for (std::size_t i = 0; i < bounds.size();) {
       bool implied = false;
       for (std::size_t j = 0; j < bounds.size() && !implied; ++j)
-        implied = j != i && ranges_.at_least(scaled(subtract(bounds[j], bounds[i]), sign), 0);
+        implied = j != i && ranges_.at_least(sign > 0 ? subtract(bounds[j], bounds[i])
+                                                      : subtract(bounds[i], bounds[j]), 0);
       if (implied) bounds.erase(bounds.begin() + static_cast<std::ptrdiff_t>(i));
       else ++i;
     }
@@ -231,6 +237,33 @@ class Separator {
     return std::nullopt;
   }
 
+  // Whether a loop's extent can depend on x: by name, or through variables that give way to it.
+  bool may_depend(const Loop& loop, Var x) const {
+    auto mentions = [&](const Form& f) {
+      return std::any_of(f.terms.begin(), f.terms.end(), [&](const Term& t) {
+        if (t.var == x) return true;
+        const Variable& v = nest_.variables[static_cast<std::size_t>(t.var)];
+        if (v.is_atom()) return true;
+        const Loop* other = loops_[static_cast<std::size_t>(t.var)];
+        return other->kind == LoopKind::unroll || other->kind == LoopKind::vector;
+      });
+    };
+    return std::any_of(loop.lower.begin(), loop.lower.end(), mentions) ||
+           std::any_of(loop.upper.begin(), loop.upper.end(), mentions);
+  }
+
+  static bool is_partial(const Loop& loop) {
+    if (loop.kind != LoopKind::vector && loop.kind != LoopKind::unroll) return false;
+    return loop.lower.size() + loop.upper.size() > 2 || loop.lower[0].terms != loop.upper[0].terms;
+  }
+
+  static bool has_partial(const std::vector<Node>& nodes) {
+    bool found = false;
+    auto look = [&](const Loop& loop) { found = found || is_partial(loop); };
+    for_each_loop(nodes, look);
+    return found;
+  }
+
   std::optional<Cut> cut_in_branch(Branch& branch, Var x) {
     std::size_t mark = ranges_.mark();
     for (const Condition& c : branch.conditions) ranges_.assume(c);
@@ -244,9 +277,11 @@ class Separator {
   }
 
   std::optional<Cut> cut_in_loop(Loop& loop, Var x) {
-    if (!settle(loop)) return std::nullopt;
-    if (loop.kind == LoopKind::vector || loop.kind == LoopKind::unroll)
+    if (is_partial(loop) && may_depend(loop, x)) {
+      if (!settle(loop)) return std::nullopt;
       if (auto cut = cut_for(loop, x)) return cut;
+    }
+    if (!has_partial(loop.body)) return std::nullopt;
     std::size_t mark = enter(loop);
     auto cut = find_cut(loop.body, x);
     ranges_.leave(mark);
@@ -304,9 +339,9 @@ class Separator {
         if (!open_atom(guard, x)) return false;
         continue;
       }
-      const LoopInfo& info = loops_[static_cast<std::size_t>(x)];
-      if (info.kind == LoopKind::seq || info.kind == LoopKind::parallel) return true;
-      const auto& bounds = guard.coef(x) > 0 ? info.lower : info.upper;
+      const Loop& loop = *loops_[static_cast<std::size_t>(x)];
+      if (loop.kind == LoopKind::seq || loop.kind == LoopKind::parallel) return true;
+      const auto& bounds = guard.coef(x) > 0 ? loop.lower : loop.upper;
       if (bounds.size() != 1) return false;
       guard = substitute(guard, x, shifted(bounds[0], guard.coef(x) > 0 ? 0 : -1));
     }
@@ -353,19 +388,14 @@ class Separator {
     return std::all_of(form.terms.begin(), form.terms.end(), [&](const Term& t) {
       const Variable& v = nest_.variables[static_cast<std::size_t>(t.var)];
       if (v.is_atom()) return only_constants(v.dividend);
-      return loops_[static_cast<std::size_t>(t.var)].kind == LoopKind::unroll;
+      return loops_[static_cast<std::size_t>(t.var)]->kind == LoopKind::unroll;
     });
   }
 
-  struct LoopInfo {
-    LoopKind kind = LoopKind::seq;
-    std::vector<Form> lower, upper;
-  };
-
   Nest& nest_;
   Ranges ranges_;
-  std::vector<LoopInfo> loops_;  // by variable, for the loops in scope
-  std::vector<Form> tried_;      // guards already tested on this path
+  std::vector<const Loop*> loops_;  // by variable, for the loops in scope
+  std::vector<Form> tried_;         // guards already tested on this path
 };
 
 }  // namespace

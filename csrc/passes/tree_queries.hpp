@@ -33,14 +33,14 @@ void for_each_access(const nest::Nest& nest, const std::vector<nest::Node>& node
   }
 }
 
-// Calls f(const nest::Loop&) for every loop below the nodes, outer ones first.
-template <typename F>
-void for_each_loop(const std::vector<nest::Node>& nodes, F& f) {
-  for (const nest::Node& n : nodes) {
-    if (const auto* loop = std::get_if<nest::Loop>(&n.item)) {
+// Calls f(loop) for every loop below the nodes, outer ones first.
+template <typename Nodes, typename F>
+void for_each_loop(Nodes& nodes, F& f) {
+  for (auto& n : nodes) {
+    if (auto* loop = std::get_if<nest::Loop>(&n.item)) {
       f(*loop);
       for_each_loop(loop->body, f);
-    } else if (const auto* branch = std::get_if<nest::Branch>(&n.item)) {
+    } else if (auto* branch = std::get_if<nest::Branch>(&n.item)) {
       for_each_loop(branch->then, f);
       for_each_loop(branch->otherwise, f);
     }

@@ -26,7 +26,7 @@ inline bool may_alias(const MemoryRange& a, const MemoryRange& b) {
 
 class ValueTable {
  public:
-  ValueTable() : entries_(256) {}
+  ValueTable() : entries_(64) {}
 
   void forget();                         // a new straight line begins
   void touch(vir::Reg mutable_register); // it has a new value

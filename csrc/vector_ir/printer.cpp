@@ -54,7 +54,8 @@ class Printer {
     if (row.address) print_address(i.addr);
     if (row.immediate) out_ << " #" << i.imm;
     if (i.mask != 0) out_ << " if r" << i.mask;
-    if (uses_label(i.op)) out_ << (i.op == Op::bind || i.op == Op::loop_begin ? " L" : " -> L") << i.label;
+    if (!uses_label(i.op)) return;
+    out_ << (i.op == Op::bind || i.op == Op::loop_begin ? " L" : " -> L") << i.label;
   }
 
   void print_operands(const Inst& i, const OpRow& row) {

@@ -35,7 +35,8 @@ class FunctionVerifier {
   [[noreturn]] void fail(const std::string& what) const {
     std::string where = "vector IR, function " + std::to_string(number_);
     if (at_ < f_.code.size()) {
-      where += ", instruction " + std::to_string(at_) + " (" + std::string(row_of(f_.code[at_].op).name) + ")";
+      const std::string name(row_of(f_.code[at_].op).name);
+      where += ", instruction " + std::to_string(at_) + " (" + name + ")";
     }
     throw std::logic_error(where + ": " + what);
   }
@@ -51,7 +52,9 @@ class FunctionVerifier {
     const std::string reg = ", r" + std::to_string(r);
     at_ = nowhere;
     if (!is_power_of_two(t.lanes)) fail("lanes are not a power of two" + reg);
-    if (t.lanes * size_of(t.elem) > target_.vector_bytes()) fail("a vector is wider than the target's" + reg);
+    if (t.lanes * size_of(t.elem) > target_.vector_bytes()) {
+      fail("a vector is wider than the target's" + reg);
+    }
   }
 
   void check_operands(const Inst& i) const {
@@ -85,9 +88,11 @@ class FunctionVerifier {
   }
 
   void check_address(const Address& a) const {
-    require(a.base < f_.types.size() && f_.types[a.base].cls == Class::general, "a bad base register");
-    require(a.index < f_.types.size(), "a bad index register");
-    if (a.index != 0) require(f_.types[a.index].cls == Class::general, "a bad index register");
+    const auto is_general = [&](Reg r) {
+      return r < f_.types.size() && f_.types[r].cls == Class::general;
+    };
+    require(is_general(a.base), "a bad base register");
+    if (a.index != 0) require(is_general(a.index), "a bad index register");
     require(a.scale <= 8 && is_power_of_two(a.scale), "a scale other than 1, 2, 4, 8");
   }
 
@@ -216,7 +221,9 @@ class FunctionVerifier {
 
 void verify(const Module& module, const Target& target) {
   if (module.functions.empty()) throw std::logic_error("vector IR: a module without a function");
-  for (std::size_t k = 0; k < module.functions.size(); ++k) FunctionVerifier(module, k, target).run();
+  for (std::size_t k = 0; k < module.functions.size(); ++k) {
+    FunctionVerifier(module, k, target).run();
+  }
 }
 
 }  // namespace loopnest::vir

@@ -1,6 +1,7 @@
 #include "x86/emit.hpp"
 
 #include <limits>
+#include <utility>
 
 #include "x86/frame.hpp"
 
@@ -46,6 +47,7 @@ class Emitter {
 
   void emit_one(std::uint32_t index) {
     const MachineInst& inst = f_.code[index];
+    flags_of_ = std::exchange(next_flags_of_, -1);
     switch (inst.pseudo) {
       case Pseudo::bind: return out_.bind(label_number(inst.imm));
       case Pseudo::loop_begin:
@@ -56,11 +58,22 @@ class Emitter {
         if (f_.uses_wide_vectors) out_.emit(Op::vzeroupper, {});
         emit_epilogue(out_, frame_);
         return out_.emit(Op::ret, {});
-      default: return emit_with_operands(inst, f_.allocation.first_access[index]);
+      default: emit_with_operands(inst, f_.allocation.first_access[index]);
     }
+    next_flags_of_ = flags_after(inst, index);
+  }
+
+  // The register whose value the flags reflect: that of an addition or subtraction just made.
+  int flags_after(const MachineInst& inst, std::uint32_t index) const {
+    const bool sums = inst.op == Op::add || inst.op == Op::sub;
+    if (inst.pseudo != Pseudo::none || !sums || inst.operands[0].kind != Kind::gpr64) return -1;
+    const VReg r = inst.operands[0].reg;
+    if (is_physical(r) || a_.spilled[r]) return -1;
+    return a_.assigned[f_.allocation.first_access[index]];
   }
 
   void emit_with_operands(const MachineInst& inst, std::uint32_t access) {
+    if (inst.pseudo == Pseudo::constant && a_.assigned[access] == in_memory) return;
     Operand operands[4];
     Spilled stores[4];
     int store_count = 0, memory_at = -1;
@@ -163,15 +176,14 @@ class Emitter {
 
   void emit_copy(const MachineInst& inst, std::span<const Operand> o) {
     if (o[0].kind == o[1].kind && o[0].kind != Kind::mem && o[0].number == o[1].number) return;
-    const VReg typed = is_physical(inst.operands[0].reg) ? inst.operands[1].reg : inst.operands[0].reg;
-    const MachineRegister& m = f_.registers[typed];
+    const VReg to = inst.operands[0].reg, from = inst.operands[1].reg;
+    const MachineRegister& m = f_.registers[is_physical(to) ? from : to];
     const bool between_registers = o[0].kind != Kind::mem && o[1].kind != Kind::mem;
     const Op op = m.cls == vector_class && between_registers ? Op::vmovaps : move_for(m);
     out_.emit(op, o);
   }
 
   void emit_constant(const MachineInst& inst, const Operand& to) {
-    if (to.kind == Kind::mem) return;  // spilled: its home is the pool
     load_constant(to, inst.memory.pool);
   }
 
@@ -186,12 +198,18 @@ class Emitter {
 
   void emit_real(const MachineInst& inst, std::span<const Operand> o, std::uint32_t access) {
     if (inst.op == Op::mov && shorten_move(o)) return;
-    if (inst.op == Op::cmp && o[0].kind == Kind::gpr64 && o[1].kind == Kind::imm && o[1].value == 0) {
-      return out_.emit(Op::test, {o[0], o[0]});
+    if (inst.op == Op::cmp && is_register_with_zero(o)) {
+      // Counters and pointers stay far from overflow, so a sum's flags compare it with zero.
+      if (o[0].number != flags_of_) out_.emit(Op::test, {o[0], o[0]});
+      return;
     }
     Masking masking{};
     if (inst.opmask != 0) masking = {opmask_register(inst.opmask, access), inst.zeroing};
     out_.emit(inst.op, o, masking);
+  }
+
+  static bool is_register_with_zero(std::span<const Operand> o) {
+    return o[0].kind == Kind::gpr64 && o[1].kind == Kind::imm && o[1].value == 0;
   }
 
   // A constant without high bits through the 32-bit register; a register to itself not at all.
@@ -200,7 +218,10 @@ class Emitter {
     if (o[1].kind == Kind::gpr64) return o[0].number == o[1].number;
     if (o[1].kind != Kind::imm) return false;
     if (o[1].value < 0 || o[1].value > std::numeric_limits<std::uint32_t>::max()) return false;
-    out_.emit(Op::mov, {gpr32(o[0].number), o[1]});
+    const Operand low = gpr32(o[0].number);
+    // xor destroys the flags: nothing is placed between a comparison and its reader.
+    if (o[1].value == 0) out_.emit(Op::xor_, {low, low});
+    else out_.emit(Op::mov, {low, o[1]});
     return true;
   }
 
@@ -221,6 +242,7 @@ class Emitter {
   Assembler& out_;
   Frame frame_;
   std::uint32_t first_label_;
+  int flags_of_ = -1, next_flags_of_ = -1;  // before and after the instruction at hand
 };
 
 }  // namespace

@@ -18,13 +18,6 @@ bool wants_evex(const Operand& operand) {
          (is_vector(memory.index_kind) && memory.index > 15);
 }
 
-bool wants_evex(const Request& request) {
-  if (request.masking.k != 0) return true;
-  for (const Operand& operand : request.operands)
-    if (wants_evex(operand)) return true;
-  return false;
-}
-
 constexpr Size sizes_of_kinds[] = {Size::none_, Size::r64,   Size::r32,   Size::b128,
                                    Size::b256,  Size::b512,  Size::none_, Size::none_,
                                    Size::none_, Size::none_};
@@ -136,12 +129,16 @@ void check_memory(const Request& request, const Mem& memory) {
   if (is_vector(memory.index_kind) && memory.index < 0) fail(request, "vector index missing");
 }
 
-void check_operands(const Request& request) {
+// Checks what holds for every form; returns whether only EVEX can say it.
+bool check_operands(const Request& request) {
+  bool evex_wanted = request.masking.k != 0;
   for (const Operand& operand : request.operands) {
     if (operand.number >= register_limit(operand.kind)) fail(request, "no such register");
     if (operand.kind == Kind::mem) check_memory(request, operand.memory);
+    evex_wanted |= wants_evex(operand);
   }
   if (request.masking.k >= 8) fail(request, "opmasks are k1 to k7");
+  return evex_wanted;
 }
 
 // The processor faults when a gather's destination, index and vector mask are not distinct.
@@ -226,16 +223,17 @@ bool wide(const Form& form, Size size, Encodings encoding) {
 // Extension bits of the rm side: B extends the base or register, X the index or (EVEX) a vector
 // register's bit 4, V2 the vector index's bit 4.
 struct RmBits {
-  int b = 0, x = 0, v2 = 0;
+  std::uint8_t b = 0, x = 0, v2 = 0;
 };
 
-RmBits rm_bits(const Fields& fields) {
+inline RmBits rm_bits(const Fields& fields) {
   if (!fields.rm) return {};
   const Operand& rm = *fields.rm;
-  if (rm.kind != Kind::mem) return {(rm.number >> 3) & 1, (rm.number >> 4) & 1, 0};
+  auto bit = [](int number, int n) { return static_cast<std::uint8_t>((number >> n) & 1); };
+  if (rm.kind != Kind::mem) return {bit(rm.number, 3), bit(rm.number, 4), 0};
   if (rm.memory.rip_relative) return {};
   const int index = rm.memory.index < 0 ? 0 : rm.memory.index;
-  return {rm.memory.base >> 3, (index >> 3) & 1, (index >> 4) & 1};
+  return {bit(rm.memory.base, 3), bit(index, 3), bit(index, 4)};
 }
 
 void put(Encoded& out, int byte) { out.bytes[out.size++] = static_cast<std::uint8_t>(byte); }
@@ -365,8 +363,7 @@ void put_immediate(Encoded& out, const Request& request, const Fields& fields) {
 }  // namespace
 
 Match match(const Request& request) {
-  check_operands(request);
-  const bool evex_wanted = wants_evex(request);
+  const bool evex_wanted = check_operands(request);
   Match found;
   for (const Form& form : forms_of(request.op))
     if (admits(form, request, evex_wanted, &found)) {

@@ -26,10 +26,11 @@ enum Trait : std::uint8_t { effect = 1, ends_line = 2, writes_memory = 4, takes_
 // What folding asks about an operator; everything else has no traits.
 constexpr std::array<std::uint8_t, static_cast<std::size_t>(VOp::ret) + 1> tabulate_traits() {
   std::array<std::uint8_t, static_cast<std::size_t>(VOp::ret) + 1> table{};
-  const auto set = [&](std::initializer_list<VOp> ops, int traits) {
-    for (const VOp op : ops) table[static_cast<std::size_t>(op)] = static_cast<std::uint8_t>(traits);
+  const auto set = [&](std::initializer_list<VOp> ops, std::uint8_t traits) {
+    for (const VOp op : ops) table[static_cast<std::size_t>(op)] = traits;
   };
-  set({VOp::bind, VOp::jump, VOp::branch_if, VOp::loop_begin, VOp::loop_end, VOp::parallel, VOp::ret},
+  set({VOp::bind, VOp::jump, VOp::branch_if, VOp::loop_begin, VOp::loop_end, VOp::parallel,
+       VOp::ret},
       effect | ends_line);
   set({VOp::store, VOp::store_strided, VOp::store_stream}, effect | writes_memory);
   set({VOp::capture, VOp::prefetch}, effect);

@@ -40,8 +40,9 @@ int vector_spills_in_loops(const MachineFunction& f, const passes::Allocation& a
 
 std::string spill_diagnostic(int count, const Target& target, std::size_t function) {
   std::string where = function == 0 ? "the kernel" : "parallel body " + std::to_string(function);
-  return std::to_string(count) + " vector values of " + where + " spill inside loops: they do not fit " +
-         std::to_string(target.vector_registers()) + " registers";
+  return std::to_string(count) + " vector values of " + where +
+         " spill inside loops: they do not fit " + std::to_string(target.vector_registers()) +
+         " registers";
 }
 
 class Generator {
@@ -96,7 +97,8 @@ class Generator {
 
 Code generate(const vir::Module& module, const Target& target) {
   if (target.isa != Isa::avx2 && target.isa != Isa::avx512) {
-    throw TargetError("x86-64 code generation has no target named " + std::string(name_of(target.isa)));
+    throw TargetError("x86-64 code generation has no target named " +
+                      std::string(name_of(target.isa)));
   }
   return Generator(module, target).run();
 }

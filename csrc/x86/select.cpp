@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::uint32_t bit(int n) { return 1u << n; }
 constexpr std::uint32_t parameter_registers = bit(rdi) | bit(rsi) | bit(rdx) | bit(rcx) | bit(r8);
-constexpr std::uint32_t callee_saved = bit(rbx) | bit(rbp) | bit(r12) | bit(r13) | bit(r14) | bit(r15);
+constexpr std::uint32_t callee_saved =
+    bit(rbx) | bit(rbp) | bit(r12) | bit(r13) | bit(r14) | bit(r15);
 constexpr std::uint32_t all_general = 0xffffu & ~bit(rsp);
 constexpr std::uint32_t opmasks = 0xfe;  // k0 means "no mask"
 

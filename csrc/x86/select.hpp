@@ -51,6 +51,10 @@ class Selector {
     VReg reg = 0;           // 0: in memory
     MachineMemory memory{};
   };
+  struct ActiveLanes {
+    int count = 0;   // -1: see bits
+    VReg bits = 0;
+  };
   struct SourceArg {
     const Source& source;
     Kind kind;
@@ -144,11 +148,15 @@ class Selector {
   void load_splat(const vir::Inst& i);
   void splat_from(VReg dst, vir::Type t, const MachineMemory& m);
   void store(const vir::Inst& i);
+  void store_first(const vir::Address& to, VReg src, vir::Type t, int count);
   void store_stream(const vir::Inst& i);
   void prefetch(const vir::Inst& i);
   // select_strided.cpp
   void load_strided(const vir::Inst& i);
   void store_strided(const vir::Inst& i);
+  ActiveLanes active_lanes(const vir::Inst& i, vir::Type t);
+  template <class F>
+  void for_lane(const ActiveLanes& active, int lane, F move);
   bool gather_or_scatter(const vir::Inst& i, VReg data);
   void insert_lane(VReg quarter, int byte, int size, const MachineMemory& m);
   void extract_lane(const MachineMemory& m, VReg quarter, int byte, int size);
@@ -200,6 +208,7 @@ class Selector {
   void mask_first(const vir::Inst& i);
   void mask_first_constant(const vir::Inst& i);
   VReg clamped(VReg n, int most);
+  int known_count(vir::Reg mask, vir::Type data) const;
   void mask_logic(const vir::Inst& i);
   void select_lanes(const vir::Inst& i);
   void invert(VReg dst, VReg a, vir::Type t);

@@ -17,12 +17,17 @@ struct BinaryForms {
 
 constexpr Op no_op = Op::count_;
 
-constexpr BinaryForms add_forms{{Op::vpaddd, Op::vpaddq, Op::vaddps, Op::vaddpd}, {Op::vaddss, Op::vaddsd}};
-constexpr BinaryForms sub_forms{{Op::vpsubd, Op::vpsubq, Op::vsubps, Op::vsubpd}, {Op::vsubss, Op::vsubsd}};
-constexpr BinaryForms mul_forms{{Op::vpmulld, Op::vpmullq, Op::vmulps, Op::vmulpd}, {Op::vmulss, Op::vmulsd}};
+constexpr BinaryForms add_forms{
+    {Op::vpaddd, Op::vpaddq, Op::vaddps, Op::vaddpd}, {Op::vaddss, Op::vaddsd}};
+constexpr BinaryForms sub_forms{
+    {Op::vpsubd, Op::vpsubq, Op::vsubps, Op::vsubpd}, {Op::vsubss, Op::vsubsd}};
+constexpr BinaryForms mul_forms{
+    {Op::vpmulld, Op::vpmullq, Op::vmulps, Op::vmulpd}, {Op::vmulss, Op::vmulsd}};
 constexpr BinaryForms div_forms{{no_op, no_op, Op::vdivps, Op::vdivpd}, {Op::vdivss, Op::vdivsd}};
-constexpr BinaryForms min_forms{{Op::vpminsd, Op::vpminsq, Op::vminps, Op::vminpd}, {Op::vminss, Op::vminsd}};
-constexpr BinaryForms max_forms{{Op::vpmaxsd, Op::vpmaxsq, Op::vmaxps, Op::vmaxpd}, {Op::vmaxss, Op::vmaxsd}};
+constexpr BinaryForms min_forms{
+    {Op::vpminsd, Op::vpminsq, Op::vminps, Op::vminpd}, {Op::vminss, Op::vminsd}};
+constexpr BinaryForms max_forms{
+    {Op::vpmaxsd, Op::vpmaxsq, Op::vmaxps, Op::vmaxpd}, {Op::vmaxss, Op::vmaxsd}};
 
 const BinaryForms& forms_of(VOp op) {
   switch (op) {
@@ -68,7 +73,8 @@ bool is_bitwise(VOp op) {
 void Selector::constant(const vir::Inst& i) {
   const vir::Type t = type(i.dst);
   const int bytes = std::max(16, bytes_of(t));
-  const std::uint32_t entry = pool_.splat(static_cast<std::uint64_t>(i.imm), size_of(t.elem), bytes);
+  const auto bits = static_cast<std::uint64_t>(i.imm);
+  const std::uint32_t entry = pool_.splat(bits, size_of(t.elem), bytes);
   if (folding_.definitions[i.dst] == 1) {
     out_.registers[i.dst].pool = static_cast<std::int32_t>(entry);
     out_.allocation.registers[i.dst].rematerializable = true;
@@ -334,7 +340,8 @@ void Selector::round(const vir::Inst& i, int mode) {
 void Selector::shift(const vir::Inst& i) {
   const vir::Type t = type(i.dst);
   const bool left = i.op == VOp::shift_left;
-  const Op op = left ? by_size(t.elem, Op::vpslld, Op::vpsllq) : by_size(t.elem, Op::vpsrld, Op::vpsrlq);
+  const Op op = left ? by_size(t.elem, Op::vpslld, Op::vpsllq)
+                     : by_size(t.elem, Op::vpsrld, Op::vpsrlq);
   emit(op, out(i.dst), in(i.a), imm(i.imm));
 }
 

@@ -20,6 +20,11 @@ bool is_power_of_two(std::int64_t v) { return v > 0 && (v & (v - 1)) == 0; }
 
 int log2_of(std::int64_t v) { return std::countr_zero(static_cast<std::uint64_t>(v)); }
 
+// Modulo 2^64: the least integer is its own negation.
+std::int64_t negated(std::int64_t v) {
+  return static_cast<std::int64_t>(0 - static_cast<std::uint64_t>(v));
+}
+
 MachineMemory based(VReg base, std::int64_t disp) {
   return {.base = base, .disp = static_cast<std::int32_t>(disp)};
 }
@@ -54,9 +59,7 @@ void Selector::general(const vir::Inst& i) {
     case VOp::g_add:
       return i.b == 0 ? general_add(i.dst, i.a, i.imm) : general_binary(i, Op::add, true);
     case VOp::g_sub:
-      // Negating in unsigned arithmetic is right for the least integer too.
-      return i.b == 0 ? general_add(i.dst, i.a, static_cast<std::int64_t>(0 - static_cast<std::uint64_t>(i.imm)))
-                      : general_binary(i, Op::sub, false);
+      return i.b == 0 ? general_add(i.dst, i.a, negated(i.imm)) : general_binary(i, Op::sub, false);
     case VOp::g_mul: return general_mul(i);
     case VOp::g_min: return general_select(i.dst, i.a, general_operand(i), Op::cmovg);
     case VOp::g_max: return general_select(i.dst, i.a, general_operand(i), Op::cmovl);
@@ -122,7 +125,8 @@ void Selector::general_mul(const vir::Inst& i) {
     copy(i.dst, i.a);
     if (i.imm > 1) emit(Op::shl, or_memory(inout(i.dst)), imm(log2_of(i.imm)));
   } else if (i.imm == 3 || i.imm == 5 || i.imm == 9) {
-    const MachineMemory sum{.base = i.a, .index = i.a, .scale = static_cast<std::uint8_t>(i.imm - 1)};
+    const auto scale = static_cast<std::uint8_t>(i.imm - 1);
+    const MachineMemory sum{.base = i.a, .index = i.a, .scale = scale};
     emit(Op::lea, out(i.dst), at(sum));
   } else if (fits_int32(i.imm)) {
     emit(Op::imul, out(i.dst), rm(i.a), imm(i.imm));
@@ -162,10 +166,10 @@ void Selector::general_floordiv(VReg dst, VReg a, std::int64_t divisor) {
 // dst = n / divisor for 0 <= n < 2^63: the high half of n * m, shifted, with m the 64-bit
 // reciprocal rounded up (Granlund and Montgomery, 1994, section 4).
 void Selector::divide_by_magic(VReg dst, VReg n, std::int64_t divisor) {
-  const int shift = 64 - std::countl_zero(static_cast<std::uint64_t>(divisor));  // ceil(log2)
+  const auto d = static_cast<std::uint64_t>(divisor);
+  const int shift = 64 - std::countl_zero(d);  // ceil(log2(d)): d is no power of two
   const auto numerator = static_cast<unsigned __int128>(1) << (63 + shift);
-  const auto magic = static_cast<std::uint64_t>((numerator + static_cast<std::uint64_t>(divisor) - 1) /
-                                                static_cast<std::uint64_t>(divisor));
+  const auto magic = static_cast<std::uint64_t>((numerator + d - 1) / d);
   emit(Op::mov, out(physical(rax)), imm(static_cast<std::int64_t>(magic)));
   destroy_at_last(clobber_divide);
   emit(Op::mul, rm(n));

@@ -145,6 +145,14 @@ VReg Selector::clamped(VReg n, int most) {
   return high;
 }
 
+// How many first lanes a mask selects, when that is known here (all without a mask); else -1.
+int Selector::known_count(vir::Reg mask, vir::Type data) const {
+  if (mask == 0) return data.lanes;
+  const vir::Inst& made = function_.code[folding_.defined_at[mask]];
+  const bool known = folding_.definitions[mask] == 1 && made.op == VOp::mask_first && made.a == 0;
+  return known ? static_cast<int>(std::clamp<std::int64_t>(made.imm, 0, data.lanes)) : -1;
+}
+
 // ---- logic ----
 
 void Selector::mask_logic(const vir::Inst& i) {

@@ -1,5 +1,6 @@
-// Selection of strided loads and stores. Without a mask, and for strides a gather cannot hold, lanes
-// move one by one; with a mask AVX-512 gathers and scatters, and AVX2 branches around each lane.
+// Selection of strided loads and stores. Lanes move one by one, as many as a constant mask has. Under
+// a run-time mask AVX-512 gathers and scatters; AVX2, and strides an index cannot hold, branch
+// around each lane.
 #include <array>
 #include <cstring>
 #include <limits>
@@ -28,27 +29,42 @@ bool offsets_fit(int lanes, std::int64_t stride) {
 
 }  // namespace
 
+// Lanes 0 .. count - 1 move; or, where count is -1, those whose bit is set in `bits`.
+Selector::ActiveLanes Selector::active_lanes(const vir::Inst& i, vir::Type t) {
+  const int count = known_count(i.mask, t);
+  return {count, count < 0 ? lane_bits(memory_mask(i.mask, t), t) : 0};
+}
+
+template <class F>
+void Selector::for_lane(const ActiveLanes& active, int lane, F move) {
+  if (active.bits == 0) {
+    if (lane < active.count) move();
+    return;
+  }
+  const std::uint32_t skip = fresh_label();
+  emit(Op::test, in(active.bits, Kind::gpr32), imm(std::int64_t{1} << lane));
+  jump(Op::je, skip);
+  move();
+  bind(skip);
+}
+
 void Selector::load_strided(const vir::Inst& i) {
   const vir::Type t = type(i.dst);
   const int size = size_of(t.elem), per_quarter = quarter_bytes / size;
   if (t.lanes == 1 || i.imm == size) return load(i);
   if (i.imm == 0) return load_splat(i);
-  if (i.mask != 0 && gather_or_scatter(i, i.dst)) return;
-  const VReg bits = i.mask == 0 ? 0 : lane_bits(memory_mask(i.mask, t), t);
+  if (known_count(i.mask, t) < 0 && gather_or_scatter(i, i.dst)) return;
+  const ActiveLanes active = active_lanes(i, t);
   std::array<VReg, 4> quarters{};
   for (int q = 0; q < quarters_in(t); ++q) {
     quarters[q] = temp_vector(quarter_bytes);
-    if (bits != 0) constant_into(quarters[q], pool_.splat(0, 4, quarter_bytes));
-    for (int l = q * per_quarter; l < std::min<int>(t.lanes, (q + 1) * per_quarter); ++l) {
-      const std::uint32_t skip = bits != 0 ? fresh_label() : 0;
-      const MachineMemory m = address(i.addr, l * i.imm);
-      if (bits != 0) {
-        emit(Op::test, in(bits, Kind::gpr32), imm(std::int64_t{1} << l));
-        jump(Op::je, skip);
-      }
-      const int byte = (l % per_quarter) * size;
-      insert_lane(quarters[q], byte, size, m);
-      if (bits != 0) bind(skip);
+    const bool starts_empty = active.bits != 0 || q * per_quarter >= active.count;
+    if (starts_empty) constant_into(quarters[q], pool_.splat(0, 4, quarter_bytes));
+    for (int l = 0; l < std::min<int>(t.lanes, per_quarter); ++l) {
+      const int lane = q * per_quarter + l;
+      for_lane(active, lane, [&] {
+        insert_lane(quarters[q], l * size, size, address(i.addr, lane * i.imm));
+      });
     }
   }
   copy(i.dst, join_quarters(quarters.data(), bytes_of(t)));
@@ -58,19 +74,16 @@ void Selector::store_strided(const vir::Inst& i) {
   const vir::Type t = type(i.a);
   const int size = size_of(t.elem), per_quarter = quarter_bytes / size;
   if (t.lanes == 1 || i.imm == size) return store(i);
-  if (i.mask != 0 && gather_or_scatter(i, i.a)) return;
-  const VReg bits = i.mask == 0 ? 0 : lane_bits(memory_mask(i.mask, t), t);
+  if (known_count(i.mask, t) < 0 && gather_or_scatter(i, i.a)) return;
+  const ActiveLanes active = active_lanes(i, t);
   for (int q = 0; q < quarters_in(t); ++q) {
+    if (active.bits == 0 && q * per_quarter >= active.count) return;
     const VReg quarter = quarter_of(i.a, bytes_of(t), q);
-    for (int l = q * per_quarter; l < std::min<int>(t.lanes, (q + 1) * per_quarter); ++l) {
-      const std::uint32_t skip = bits != 0 ? fresh_label() : 0;
-      const MachineMemory m = address(i.addr, l * i.imm);
-      if (bits != 0) {
-        emit(Op::test, in(bits, Kind::gpr32), imm(std::int64_t{1} << l));
-        jump(Op::je, skip);
-      }
-      extract_lane(m, quarter, (l % per_quarter) * size, size);
-      if (bits != 0) bind(skip);
+    for (int l = 0; l < std::min<int>(t.lanes, per_quarter); ++l) {
+      const int lane = q * per_quarter + l;
+      for_lane(active, lane, [&] {
+        extract_lane(address(i.addr, lane * i.imm), quarter, l * size, size);
+      });
     }
   }
 }
@@ -102,7 +115,8 @@ bool Selector::gather_or_scatter(const vir::Inst& i, VReg data) {
   return true;
 }
 
-// Lanes arrive lowest first, into a quarter that is undefined or zero: the lowest may clear the rest.
+// Lanes arrive lowest first, into a quarter that is undefined or zero: the lowest may clear the
+// rest.
 void Selector::insert_lane(VReg quarter, int byte, int size, const MachineMemory& m) {
   if (byte == 0) {
     emit(size == 4 ? Op::vmovss : Op::vmovsd, out(quarter), at(m));

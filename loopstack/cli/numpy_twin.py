@@ -1,50 +1,26 @@
-"""A kernel's NumPy twin, timed side by side with it.
+"""A program's NumPy twin: what a NumPy user would call.
 
 A single contraction is one ``np.matmul`` or ``np.einsum``; everything else is the text that
-``loopstack.emit`` writes. The twin must give the kernel's result before it is timed.
+``loopstack.emit`` writes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.expr import Load, Op
 from loopstack.ir.program import Program, Statement
-from loopstack.measure.execute import Workbench
-from loopstack.measure.paired import Comparison, compare
-from loopstack.measure.timer import wall_clock
+from loopstack.measure.inputs import NUMPY_DTYPE, extents
 from loopstack.measure.work import domain_size
-
-if TYPE_CHECKING:
-    from loopstack.kernel import Kernel
 
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 Twin = Callable[[Arrays], object]
 LARGEST_BROADCAST = 50_000_000
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-
-
-def compare_with_numpy(kernel: Kernel, rounds: int = 9) -> Comparison | None:
-    """Time the kernel and its twin interleaved; None when there is no twin.
-
-    NumPy uses as many threads as its libraries were started with.
-    """
-    program = kernel.program
-    twin = numpy_twin(program)
-    if twin is None or any(a.role == "inout" for a in program.arguments):
-        return None
-    bench = Workbench(program, None, 0, kernel.specialization.strides)
-    arrays = bench.arrays
-    kernel.run_on(arrays)
-    if not agrees(program, arrays, twin(arrays)):
-        return None
-    return compare(
-        wall_clock(lambda: kernel.run_on(arrays)), wall_clock(lambda: twin(arrays)), rounds
-    )
 
 
 def agrees(program: Program, arrays: Arrays, found: object) -> bool:
@@ -72,9 +48,13 @@ def contraction_twin(program: Program) -> Twin | None:
     if operands is None or subscripts is None:
         return None
     names = [load.array for load in operands]
+    result = program.array(statement.write.array)
+    buffer = np.empty(extents(result), NUMPY_DTYPE[result.dtype])
     if subscripts in ("ab,bc->ac", "abc,acd->abd"):
-        return lambda arrays: np.matmul(arrays[names[0]], arrays[names[1]])
-    return lambda arrays: np.einsum(subscripts, *(arrays[n] for n in names), optimize=True)
+        return lambda arrays: np.matmul(arrays[names[0]], arrays[names[1]], out=buffer)
+    return lambda arrays: np.einsum(
+        subscripts, *(arrays[n] for n in names), out=buffer, optimize=True
+    )
 
 
 def _product(statement: Statement) -> list[Load] | None:

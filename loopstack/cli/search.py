@@ -50,7 +50,7 @@ def search(
                 resume=resume, progress=display,
             )  # fmt: skip
         for line in summary(kernel.with_schedule(found.script), found):
-            console.print(line, markup=False, highlight=False)
+            typer.echo(line)
 
 
 def summary(kernel: Kernel, found: SearchResult) -> list[str]:
@@ -78,9 +78,10 @@ def summary(kernel: Kernel, found: SearchResult) -> list[str]:
 
 
 def _numpy_line(kernel: Kernel) -> str:
-    from loopstack.cli.numpy_twin import compare_with_numpy
+    from loopstack.cli.versus_numpy import compare_in_a_child
 
-    comparison = compare_with_numpy(kernel)
+    comparison = compare_in_a_child(kernel)
     if comparison is None:
         return "no NumPy twin for this program"
-    return f"{comparison} faster than NumPy, timed in turn"
+    threads = f"{kernel.threads} thread{'s' if kernel.threads > 1 else ''} each"
+    return f"{comparison} faster than NumPy, timed in turn, {threads}"

@@ -108,10 +108,11 @@ class Affine:
     @cached_property
     def names(self) -> frozenset[str]:
         """Every index, loop and size name, also inside divisions."""
-        found: set[str] = set()
-        for atom, _ in self.terms:
-            found |= {atom} if isinstance(atom, str) else atom.numerator.names
-        return frozenset(found)
+        found = [atom for atom, _ in self.terms if isinstance(atom, str)]
+        if len(found) == len(self.terms):
+            return frozenset(found)
+        inner = (a.numerator.names for a, _ in self.terms if isinstance(a, FloorDiv))
+        return frozenset(found).union(*inner)
 
     def substitute(self, values: Mapping[str, AffineLike]) -> Affine:
         """Replace names by forms (a name that is not in ``values`` stays)."""

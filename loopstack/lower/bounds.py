@@ -95,7 +95,7 @@ def bounds_for_leaf(loop: Loop, leaf: Leaf, outer: frozenset[str], ranges: Range
         factor = form.coefficient(loop.name)
         if factor == 0:
             continue
-        rest = _relax(form - Affine(((loop.name, factor),)), outer, ranges)
+        rest = relax(form - Affine(((loop.name, factor),)), outer, ranges)
         if factor > 0:
             lowers.append((factor - 1 - rest) // factor)
         elif not _always_full(upper := (rest - factor) // -factor, loop.extent):
@@ -111,7 +111,7 @@ def _always_full(upper: Affine, extent: int | None) -> bool:
     return upper.const % extent == 0 and all(c % extent == 0 for _, c in upper.terms)
 
 
-def _relax(form: Affine, outer: frozenset[str], ranges: Ranges) -> Affine:
+def relax(form: Affine, outer: frozenset[str], ranges: Ranges) -> Affine:
     """Replace loops that are not in ``outer`` by the value that makes the form largest."""
     if form.names <= outer:
         return form

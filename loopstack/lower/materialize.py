@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch, Tree
 from loopstack.ir.program import Array
-from loopstack.lower.bounds import Bounds, leaves_below, missing_guards, shared_bounds
+from loopstack.lower.bounds import Bounds, leaves_below, missing_guards, relax, shared_bounds
 from loopstack.lower.intervals import Ranges
 from loopstack.lower.nest import Assign, For, If, NestNode, Touch
 from loopstack.lower.reductions import (
@@ -40,11 +40,28 @@ class Materializer:
             inner = self.node(node, path)
             reassociate = self.tree.program.reassociate
             for plan in here:
-                out.extend(initialise(plan, self.headers, reassociate))
+                out.extend(initialise(plan, self._headers_of(plan), reassociate))
             out.extend(inner)
             for plan in here:
-                out.extend(store(plan, self.headers, reassociate))
+                out.extend(store(plan, self._headers_of(plan), reassociate))
         return tuple(out)
+
+    def _headers_of(self, plan: Plan) -> dict[str, For]:
+        """Return the loops of ``plan`` with bounds that need no reduction loop below its place.
+
+        Such a bound is widened to what all iterations of that loop cover together.
+        """
+        hidden = frozenset(plan.inner)
+        kept = {name: self._widened(self.headers[name], hidden) for name in plan.kept}
+        return {**self.headers, **kept}
+
+    def _widened(self, header: For, hidden: frozenset[str]) -> For:
+        if all(f.names.isdisjoint(hidden) for f in header.lowers + header.uppers):
+            return header
+        visible = frozenset(self.ranges) - hidden
+        lowers = tuple(-relax(-f, visible, self.ranges) for f in header.lowers)
+        uppers = tuple(relax(f, visible, self.ranges) for f in header.uppers)
+        return replace(header, lowers=lowers, uppers=uppers)
 
     def _plan_at(self, leaf: Leaf, at: str | None) -> Plan | None:
         plan = self.plans.get(leaf.statement)
@@ -75,7 +92,7 @@ class Materializer:
             return update(plan)
         expr = leaf.expr
         if leaf.reduction is not None and leaf.reduction.init == "existing":
-            single = Plan(leaf, None, "memory", (), (), (), (), self.tree.array(leaf.write.array))
+            single = Plan(leaf, None, "memory", (), (), (), (), (), self.tree.array(leaf.write.array))
             return update(single)
         return Assign(leaf.write, expr, leaf.statement, leaf.write.array in self.tree.streamed)
 

@@ -53,7 +53,8 @@ class Plan:
     ``at`` is the loop in whose body the initialise and store loops stand (None: the root);
     ``space`` is where the accumulators live: registers, a local buffer, or the array itself;
     ``outer`` and ``inner`` are the reduction loops above and below that place; ``kept`` are the
-    other loops below it; ``lanes`` the vector reduction loops below it.
+    other loops below it; ``lanes`` the vector reduction loops below it; ``around`` the vector
+    loops above it, each lane of which has accumulators of its own.
     """
 
     leaf: Leaf
@@ -63,6 +64,7 @@ class Plan:
     inner: tuple[str, ...]
     kept: tuple[str, ...]
     lanes: tuple[str, ...]
+    around: tuple[str, ...]
     accumulator: Array
 
     @property
@@ -70,7 +72,7 @@ class Plan:
         """The accumulator element of one update."""
         if self.space == "memory":
             return self.leaf.write
-        return Access(self.accumulator.name, tuple(form_of(n) for n in self.kept + self.lanes))
+        return Access(self.accumulator.name, tuple(form_of(n) for n in self.around + self.kept + self.lanes))
 
 
 def reduction_loops(leaf: Leaf, path: tuple[Loop, ...]) -> tuple[str, ...]:
@@ -85,9 +87,12 @@ def plan_reduction(tree: Tree, leaf: Leaf, ranges: Ranges, target: VectorTarget)
     reducing = reduction_loops(leaf, path)
     if leaf.reduction is None or not reducing:
         return None
-    place = _staged_place(tree, leaf, path, ranges, target) or _choose_place(
-        tree, leaf, path, reducing, ranges, target
-    )
+    if any(ranges[name][1] < ranges[name][0] for name in reducing):
+        place = _outermost(path, reducing)  # nothing to add up: initialising is all there is
+    else:
+        place = _staged_place(tree, leaf, path, ranges, target) or _choose_place(
+            tree, leaf, path, reducing, ranges, target
+        )
     return _make_plan(tree, leaf, path, place, reducing, ranges)
 
 
@@ -133,6 +138,11 @@ def _choose_place(
     for depth, loop in enumerate(path):
         if loop.name in reducing and _fits(tree, leaf, path[depth:], reducing, ranges, target):
             return depth, "registers"
+    return _outermost(path, reducing)
+
+
+def _outermost(path: tuple[Loop, ...], reducing: tuple[str, ...]) -> tuple[int, Space]:
+    """Accumulate in the array itself, initialised ahead of the outermost reduction loop."""
     return next(i for i, loop in enumerate(path) if loop.name in reducing), "memory"
 
 
@@ -144,7 +154,8 @@ def _make_plan(
     below = path[depth:]
     lanes = tuple(l.name for l in below if l.name in reducing and l.kind == "vector")
     kept = tuple(l.name for l in below if l.name not in reducing)
-    shape = tuple(Affine((), _extent(n, ranges)) for n in (kept + lanes))
+    around = tuple(l.name for l in path[:depth] if l.kind == "vector")
+    shape = tuple(Affine((), _extent(n, ranges)) for n in (around + kept + lanes))
     dtype = tree.array(leaf.write.array).dtype
     return Plan(
         leaf,
@@ -154,6 +165,7 @@ def _make_plan(
         tuple(l.name for l in below if l.name in reducing),
         kept,
         lanes,
+        around,
         Array(f"{leaf.statement}.acc", dtype, shape, "temporary"),
     )
 
@@ -245,7 +257,8 @@ def _around(names: tuple[str, ...], headers: dict[str, For], body: tuple[NestNod
 
 def _around_full(plan: Plan, headers: dict[str, For], body: tuple[NestNode, ...]) -> tuple[NestNode, ...]:
     """Loops over every accumulator, also the lanes no iteration of a partial tile writes."""
-    for name, size in reversed(list(zip(plan.kept + plan.lanes, plan.accumulator.shape))):
+    shape = plan.accumulator.shape[len(plan.around) :]
+    for name, size in reversed(list(zip(plan.kept + plan.lanes, shape))):
         full = For(name, (Affine(),), (size,), headers[name].kind, None, body)
         body = (replace(full, kind="vector" if headers[name].kind == "vector" else "unroll"),)
     return body

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from loopstack.measure.candidate import Measured
 from loopstack.measure.client import Outcome, Worker
-from loopstack.measure.paired import Comparison, compare, interleave
+from loopstack.measure.paired import Comparison, compare, contest, interleave
 from loopstack.measure.task import MeasureTask
 from loopstack.measure.timer import SamplingPolicy, Timing, sample
 
@@ -35,6 +35,7 @@ __all__ = [
     "Timing",
     "Worker",
     "compare",
+    "contest",
     "interleave",
     "sample",
 ]

@@ -32,10 +32,16 @@ GRACE_S = 2.0
 
 
 class Worker:
-    """Measures candidates of one task in a process that may die. Use as a context manager."""
+    """Measures candidates of one task in a process that may die. Use as a context manager.
 
-    def __init__(self, task: MeasureTask, command: Sequence[str] = COMMAND) -> None:
+    With ``cpu`` the process stays on that CPU.
+    """
+
+    def __init__(
+        self, task: MeasureTask, command: Sequence[str] = COMMAND, cpu: int | None = None
+    ) -> None:
         self.task = task
+        self._cpu = cpu
         self.starts = 0
         self._command = tuple(command)
         self._process: subprocess.Popen[bytes] | None = None
@@ -95,6 +101,10 @@ class Worker:
         if isinstance(reply, CandidateFault):
             return reply
         return [Timing.from_json(value) for value in reply["timings"]]
+
+    def stop(self) -> None:
+        """Give up what is being measured; the next request starts a new process."""
+        self._end()
 
     def close(self) -> None:
         """End the process and remove its files."""
@@ -161,6 +171,7 @@ class Worker:
                 "op": "load",
                 "task": self.task.to_json(),
                 "cache": str(self._cache),
+                "cpu": self._cpu,
                 "limit_s": LOAD_LIMIT_S,
             }
         )

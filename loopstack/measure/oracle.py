@@ -1,9 +1,10 @@
 """What a candidate's result is compared with, and how closely.
 
     small enough   the interpreter itself, with its computed error bounds
-    larger         tier two: the program under its identity schedule, compiled. It is first held
-                   against the interpreter at small sizes, then run once at full size. Its error
-                   bound is the interpreter's at the small sizes, grown with the work per element.
+    larger         tier two: the program as scalar code, nothing but loops put into the order of
+                   memory. It is first held against the interpreter at small sizes, then run once at
+                   full size. Its error bound is the interpreter's at the small sizes, grown with
+                   the work per element.
 
 The results are kept on disk where the caller says so: a restarted worker need not repeat them.
 """
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from loopstack.errors import WrongResult
-from loopstack.ir.loop_tree import identity_tree
+from loopstack.ir.loop_tree import Tree, identity_tree
 from loopstack.ir.program import Program
 from loopstack.measure.execute import Executable, Workbench, compile_text
 from loopstack.measure.inputs import default_inputs, extents
@@ -102,8 +103,8 @@ def compute_expected(task: MeasureTask, bench: Workbench) -> Expected:
     if instances(task.bound) <= INTERPRETED_POINTS:
         return interpret(task.bound, bench.data)
     small = small_program(task)
-    relative = validate_identity(small, task) if small is not None else 0.0
-    results = run_identity(task.bound, bench, task.isa, task.strides)
+    relative = validate_scalar(small, task) if small is not None else 0.0
+    results = run_scalar(task.bound, bench, task.isa, task.strides)
     growth = work_per_element(task.bound) / max(work_per_element(small or task.bound), 1.0)
     allowed = BOUND_SLACK * max(growth, 1.0) * relative
     bounds = {name: _absolute(allowed, array) for name, array in results.items()}
@@ -121,26 +122,48 @@ def interpret(program: Program, data: Arrays) -> Expected:
     )
 
 
-def run_identity(
+def run_scalar(
     program: Program, bench: Workbench, isa: str, strides: Strides | None = None
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """Run the identity schedule once, on one thread, and return copies of what it wrote."""
+    """Run scalar code once, on one thread, and return copies of what it wrote."""
     from loopstack.lower.pipeline import lower
 
-    text = lower(identity_tree(program), isa, dict(strides or {}), 1)
+    text = lower(scalar_tree(program, strides or {}), isa, dict(strides or {}), 1)
     bench.reset()
     Executable(compile_text(text, isa), bench, 1).once()
     return {name: array.copy() for name, array in bench.results.items()}
 
 
-def validate_identity(small: Program, task: MeasureTask) -> float:
+def scalar_tree(program: Program, strides: Strides) -> Tree:
+    """Return the program's own loops, each nest in the order of memory where that is legal."""
+    from loopstack.poly import legality
+    from loopstack.schedule.script import Schedule, build
+
+    orders = (memory_order(program, name, strides) for name in program.statement_by_name)
+    script = "\n".join(["schedule 1", *(line for line in orders if line)])
+    tree = build(Schedule.parse(script), program)
+    return tree if legality.check(tree) is None else identity_tree(program)
+
+
+def memory_order(program: Program, name: str, strides: Strides) -> str | None:
+    """Return a ``reorder`` that puts the index of most unit-stride accesses innermost."""
+    from loopstack.schedule.access_shape import statement_shape
+
+    shape = statement_shape(program, program.statement(name), strides)
+    accesses, indices = (*shape.reads, shape.write), shape.statement.indices
+    hits = {i: sum(a.stride(i) == 1 for a in accesses) for i in indices}
+    ordered = sorted(indices, key=lambda i: hits[i])
+    return None if ordered == list(indices) else f"reorder {name} {' '.join(ordered)}"
+
+
+def validate_scalar(small: Program, task: MeasureTask) -> float:
     """Hold tier two against the interpreter; return the largest relative error bound.
 
     Raises WrongResult when they disagree.
     """
     data = default_inputs(small, task.seed)
     expected = interpret(small, data)
-    expected.compare(run_identity(small, Workbench(small, data), task.isa))
+    expected.compare(run_scalar(small, Workbench(small, data), task.isa))
     shares = [
         float((bound / np.maximum(np.abs(result), _scale(result))).max(initial=0.0))
         for result, bound in zip(expected.results.values(), expected.bounds.values())

@@ -3,7 +3,7 @@
 It reads requests on standard input and answers on standard output (protocol.py):
 
     op       fields                              answer
-    load     task, cache (a path or null)        {"ok": true}
+    load     task, cache (or null), cpu (or null) {"ok": true}
     measure  script, nest, best_ns, limit_s      {"measured": {...}} or {"fault": {...}}
     duel     scripts, rounds, limit_s            {"timings": [...]} or {"fault": {...}}
 
@@ -51,6 +51,8 @@ class Service:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
 
     def _load(self, request: Message) -> Message:
+        if request["cpu"] is not None:
+            os.sched_setaffinity(0, {request["cpu"]})
         cache = Path(request["cache"]) if request["cache"] else None
         self._laboratory = Laboratory(MeasureTask.from_json(request["task"]), cache)
         _ = self._laboratory.expected

@@ -1,6 +1,6 @@
 """The dependences of a program: exact, from isl, size-parametric or bound.
 
-    flow        target reads what source wrote last
+    flow        target reads what source wrote last; updates of a sum whose order counts
     anti        target overwrites what source read
     output      target overwrites what source wrote
     reduction   two updates of one accumulator, free to run in any order (``relaxed``)
@@ -109,13 +109,10 @@ class _Accesses:
         if self.reads:
             found += self._named("flow", isl.flows(writes, reads, schedule))
             found += self._named("anti", isl.flows(reads, writes, schedule, writes, must=False))
-        return [d for d in found if not self._is_update_shadow(d)]
-
-    def _is_update_shadow(self, d: Dependence) -> bool:
-        """A reduction's own flow and anti pairs say no more than its reduction pair."""
-        return d.source == d.target and d.kind in ("flow", "anti") and self._only_updates(d.source)
+        return found
 
     def _only_updates(self, name: str) -> bool:
+        """A reduction that reads its array by updating it only: one kind of pair says it all."""
         s = self.program.statement(name)
         return s.reduction is not None and all(r.array != self.array for r in s.reads)
 
@@ -123,9 +120,11 @@ class _Accesses:
         found = []
         for pair in isl.each_map(relation):
             source, target = (self._statement(pair, side) for side in ("in_", "out"))
+            if source is target and kind != "output" and self._only_updates(source.name):
+                continue
             named = kind
-            if source is target and kind == "output" and is_relaxed(self.program, source):
-                named = "reduction"
+            if source is target and kind == "output" and self._only_updates(source.name):
+                named = "reduction" if is_relaxed(self.program, source) else "flow"
             common = common_loops(self.program, source, target)
             ranges = _distances(pair, len(common))
             found.append(

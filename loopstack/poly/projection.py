@@ -1,7 +1,9 @@
 """Remove names from constraints: the shadow of a domain on the names that stay.
 
-Fourier-Motzkin elimination over the integers. The result always holds every point of the true
-shadow; ``exact`` says whether it holds no other one.
+eliminate   Fourier-Motzkin over the integers; says whether the shadow is exact
+relax       other loops take their most favourable value: cheaper, and what lowering does
+
+Both always hold every point of the true shadow.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import gcd
 
-from loopstack.ir.affine import Affine, FloorDiv
+from loopstack.ir.affine import Affine, Atom, FloorDiv
 from loopstack.ir.affine import name as form_of
+from loopstack.ir.loop_tree import Loop
+from loopstack.poly.intervals import INFINITE, Interval, box_ranges, interval, loop_ranges
 
 Forms = tuple[Affine, ...]
 
@@ -30,6 +34,7 @@ def eliminate(constraints: Sequence[Affine], names: Iterable[str]) -> Shadow:
     Requires: the domain is not empty (constraints on removed names alone are dropped).
     """
     removed = set(names)
+    constraints = _without_implied(constraints)
     touched = [c for c in constraints if not c.names.isdisjoint(removed)]
     kept = [c for c in constraints if c.names.isdisjoint(removed)]
     linked = _linked_to_kept(touched, removed)
@@ -42,6 +47,50 @@ def eliminate(constraints: Sequence[Affine], names: Iterable[str]) -> Shadow:
         system, sharp = _remove(system, victim)
         exact = exact and sharp
     return Shadow(_tidy(kept + system), exact)
+
+
+def _without_implied(constraints: Sequence[Affine]) -> list[Affine]:
+    """Drop sums of names that are each known not to be negative: ``8*ko + ki`` beside both."""
+    positive = {c.terms[0][0] for c in constraints if len(c.terms) == 1 and c.const == 0
+                and c.terms[0][1] > 0}  # fmt: skip
+
+    def implied(c: Affine) -> bool:
+        return len(c.terms) > 1 and c.const >= 0 and all(k > 0 and a in positive for a, k in c.terms)
+
+    return [c for c in constraints if not implied(c)]
+
+
+def relax(
+    loops: Sequence[Loop], constraints: Sequence[Affine], kept: frozenset[str]
+) -> tuple[Affine, ...]:
+    """Return what ``constraints`` on ``loops`` say about the loops in ``kept``."""
+    box: dict[str, Interval] = {}
+    ranges: dict[str, Interval] = {}
+    found: dict[Affine, None] = {}
+    for form in constraints:
+        names = form.names
+        if names <= kept:
+            found[form] = None
+        elif not names.isdisjoint(kept):
+            stays, goes = _part(form, kept)
+            box = box or box_ranges(loops, constraints)
+            highest = interval(goes, box)[1]
+            if highest >= INFINITE:
+                ranges = ranges or loop_ranges(loops, constraints)
+                highest = interval(goes, ranges)[1]
+            if highest < INFINITE and stays.terms:
+                found[stays + highest] = None
+    return tuple(found)
+
+
+def _part(form: Affine, kept: frozenset[str]) -> tuple[Affine, Affine]:
+    """Cut a form into what is over ``kept`` names (the constant too) and the rest."""
+    stays = Affine(tuple((a, c) for a, c in form.terms if atom_names(a) <= kept), form.const)
+    return stays, form - stays
+
+
+def atom_names(atom: Atom) -> frozenset[str]:
+    return frozenset((atom,)) if isinstance(atom, str) else atom.numerator.names
 
 
 def _linked_to_kept(touched: list[Affine], removed: set[str]) -> list[Affine]:

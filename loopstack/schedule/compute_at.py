@@ -13,13 +13,14 @@ from loopstack.ir.expr import Expr, Load, loads, rewrite
 from loopstack.ir.loop_tree import Buffer, Leaf, Node, Tree
 from loopstack.ir.program import Access, Array
 from loopstack.poly.intervals import Interval, interval, is_finite, loop_ranges
+from loopstack.poly.projection import atom_names, relax
 from loopstack.schedule.command import Command
-from loopstack.schedule.lookup import Path, find_leaf, find_loop, is_copy, leaves_below
+from loopstack.schedule.lookup import Path, find_leaf, find_loop, is_copy, leaves_below, reads_array
 from loopstack.schedule.rewrite import (
     Nodes,
     body_at,
     remove_node,
-    substitute,
+    substitute_leaf,
     with_body,
     with_leaves,
 )
@@ -96,10 +97,7 @@ def require_one_writer(tree: Tree, array: str, command: str) -> None:
 
 def readers_of(tree: Tree, array: str) -> list[str]:
     """Return the leaves that load from ``array``."""
-    leaves = tree.leaves().values()
-    return [
-        leaf.statement for leaf in leaves if any(load.array == array for load in loads(leaf.expr))
-    ]
+    return [leaf.statement for leaf in leaves_below(tree.body) if reads_array(leaf, array)]
 
 
 def _own_loops(above: Path) -> Path:
@@ -137,13 +135,9 @@ def _part(
     form: Affine, around: frozenset[str], ranges: dict[str, Interval]
 ) -> tuple[Affine, Interval]:
     """Cut a subscript into its part over the loops around, and the interval of the rest."""
-    kept = tuple((a, c) for a, c in form.terms if _names(a) <= around)
-    rest = Affine(tuple((a, c) for a, c in form.terms if not _names(a) <= around), form.const)
+    kept = tuple((a, c) for a, c in form.terms if atom_names(a) <= around)
+    rest = Affine(tuple((a, c) for a, c in form.terms if not atom_names(a) <= around), form.const)
     return Affine(kept), interval(rest, ranges)
-
-
-def _names(atom: object) -> frozenset[str]:
-    return Affine(((atom, 1),)).names  # type: ignore[arg-type]
 
 
 def _hull(array: str, parts: Sequence[tuple[Affine, Interval]]) -> _Box:
@@ -193,15 +187,29 @@ class _Move:
                 self._refuse(form)
             extents[loop] = box.extent
             values[loop] = box.origin - form.const + form_of(loop)
-        (node,) = substitute((self.leaf,), values)
-        assert isinstance(node, Leaf)
+        node = substitute_leaf(self.leaf, values)
         subscripts = tuple(s - b.origin for s, b in zip(node.write.subscripts, self.boxes))
-        node = replace(node, write=Access(node.write.array, subscripts))
+        bounds = dict.fromkeys((*self._readers_bounds(), *node.constraints))
+        write = Access(node.write.array, subscripts)
+        node = replace(node, write=write, constraints=tuple(bounds))
         nest: Node = node
         for loop_node in reversed(self.own):
             extent = extents.get(loop_node.name, loop_node.extent)
             nest = replace(loop_node, body=(nest,), extent=extent)
         return nest
+
+    def _readers_bounds(self) -> tuple[Affine, ...]:
+        """Return what every reader says about the loops around.
+
+        The producer runs in no iteration in which nothing reads it, and lowering finds the same
+        bounds for all statements below the loop.
+        """
+        around = frozenset(loop.name for loop in self.target)
+        shadows = []
+        for name in readers_of(self.old, self.leaf.write.array):
+            above, leaf = find_leaf(self.old, name)
+            shadows.append(relax(above, leaf.constraints, around))
+        return tuple(c for c in shadows[0] if all(c in other for other in shadows))
 
     def _loop_of(self, form: Affine) -> str | None:
         """Return the own loop a write subscript follows, None when it follows no own loop."""
@@ -235,7 +243,6 @@ class _Move:
 
 def _first_reader(body: Nodes, array: str) -> int:
     for number, node in enumerate(body):
-        for leaf in leaves_below([node]):
-            if any(load.array == array for load in loads(leaf.expr)):
-                return number
+        if any(reads_array(leaf, array) for leaf in leaves_below([node])):
+            return number
     raise AssertionError(array)

@@ -70,6 +70,8 @@ class Context:
 
 
 def _statement_script(shape: StatementShape, context: Context) -> list[str]:
+    if _reads_itself(shape):
+        return []  # a recurrence: its own order is the only one known to be right
     lanes = context.hardware.lanes(shape.item_bytes)
     found = None if context.shared else find_contraction(shape, lanes)
     if found is not None:
@@ -77,6 +79,10 @@ def _statement_script(shape: StatementShape, context: Context) -> list[str]:
     if shape.statement.reduction_indices:
         return _row_fold_script(shape, context)
     return _map_script(shape, context)
+
+
+def _reads_itself(shape: StatementShape) -> bool:
+    return any(read.array == shape.write.array for read in shape.reads)
 
 
 # ---- folds and maps -----------------------------------------------------------------------------

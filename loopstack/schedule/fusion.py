@@ -74,7 +74,8 @@ def _may_share(first: StatementShape, second: StatementShape) -> bool:
 def _has_outer_loop(shape: StatementShape) -> bool:
     """The first index is no reduction, and there is a loop below it to keep in cache."""
     s = shape.statement
-    return len(s.indices) > 1 and s.indices[0] not in s.reduction_indices
+    recurrence = any(load.array == s.write.array for load in s.reads)
+    return len(s.indices) > 1 and s.indices[0] not in s.reduction_indices and not recurrence
 
 
 def _passes_data(a: Statement, b: Statement) -> bool:

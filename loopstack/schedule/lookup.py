@@ -11,6 +11,7 @@ from difflib import get_close_matches
 
 from loopstack.errors import ArgumentError
 from loopstack.ir.affine import name as form_of
+from loopstack.ir.expr import loads
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch, Tree
 
 Path = tuple[Loop, ...]
@@ -77,13 +78,20 @@ def leaves_below(nodes: Iterable[Node]) -> list[Leaf]:
     return found
 
 
+def reads_array(leaf: Leaf, array: str) -> bool:
+    return any(load.array == array for load in loads(leaf.expr))
+
+
 def is_copy(tree: Tree, leaf: Leaf) -> bool:
     """Tell whether a leaf is a pack's copy, not a statement of the program."""
     return leaf.statement not in tree.program.statement_by_name
 
 
 def new_loop_name(tree: Tree, owner: str, index: str, replaced: Sequence[str] = ()) -> str:
-    """Return ``owner.index``; raises ArgumentError when a loop not in ``replaced`` has this name."""
+    """Return ``owner.index``; raises ArgumentError when another loop has this name.
+
+    Loops in ``replaced`` are about to go, so their names are free.
+    """
     name = f"{owner}.{index}"
     if name not in replaced and _search(tree.body, name) is not None:
         raise ArgumentError(f"there is a loop {name} already; choose another name than {index}")

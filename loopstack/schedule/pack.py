@@ -8,19 +8,19 @@ from functools import cached_property
 from typing import ClassVar
 
 from loopstack.errors import ArgumentError
-from loopstack.ir.affine import Affine, Atom
+from loopstack.ir.affine import Affine
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.expr import Expr, Load, loads, rewrite
 from loopstack.ir.loop_tree import Buffer, Leaf, Loop, Node, Tree
 from loopstack.ir.program import Access, Array
 from loopstack.poly.intervals import (
-    INFINITE,
     Interval,
     box_ranges,
     interval,
     is_finite,
     loop_ranges,
 )
+from loopstack.poly.projection import relax
 from loopstack.schedule.command import Command, options_text
 from loopstack.schedule.lookup import (
     ROOT,
@@ -31,6 +31,7 @@ from loopstack.schedule.lookup import (
     index_of,
     is_copy,
     leaves_below,
+    reads_array,
 )
 from loopstack.schedule.rewrite import (
     Nodes,
@@ -111,9 +112,7 @@ class Pack(Command):
 
 
 def _only_reader(leaves: Sequence[Leaf], array: str, at: str) -> str:
-    readers = [
-        leaf.statement for leaf in leaves if any(load.array == array for load in loads(leaf.expr))
-    ]
+    readers = [leaf.statement for leaf in leaves if reads_array(leaf, array)]
     if len(readers) == 1:
         return readers[0]
     found = ", ".join(readers) or "none"
@@ -231,48 +230,30 @@ class _Packing:
         reads beside the array.
         """
         kept = frozenset(loop.name for loop in (*self.around, *self.dims))
-        found = [self._relaxed(c, kept) for c in self.leaf.constraints]
-        forms = tuple(dict.fromkeys(c for c in found if c.terms))
+        forms = relax(self.above, self.leaf.constraints, kept)
         return (*forms, *self._missing_array_bounds(forms))
-
-    def _relaxed(self, form: Affine, kept: frozenset[str]) -> Affine:
-        names = form.names
-        if names <= kept:
-            return form
-        if names.isdisjoint(kept):
-            return Affine()
-        stays = tuple((a, c) for a, c in form.terms if _atom_names(a) <= kept)
-        goes = Affine(tuple((a, c) for a, c in form.terms if not _atom_names(a) <= kept))
-        highest = interval(goes, self._box)[1]
-        if highest >= INFINITE:
-            highest = interval(goes, self._ranges)[1]
-        return Affine(stays, form.const + highest) if highest < INFINITE else Affine()
 
     def _missing_array_bounds(self, constraints: tuple[Affine, ...]) -> list[Affine]:
         """Return bounds of the array that the copy's constraints do not imply."""
         shape = self.old.array(self.load.array).shape
-        bounds = [b for s, e in zip(self.load.subscripts, shape) for b in (s, e - 1 - s)]
-        known = set(constraints)
-        missing = [b for b in bounds if b not in known]
+        bounds = [b for s, e in zip(self.load.subscripts, shape) for b in (s, _below(s, e))]
+        missing = [b for b in bounds if b not in constraints]
         loops = (*self.around, *self.dims)
         for ranges_of in (box_ranges, loop_ranges):
             ranges = ranges_of(loops, constraints)
             missing = [b for b in missing if interval(b, ranges)[0] < 0]
             if not missing:
-                break
-        return missing
-
-    @cached_property
-    def _box(self) -> dict[str, Interval]:
-        return box_ranges(self.above, self.leaf.constraints)
+                return []
+        return [b for b in missing if all(interval(b - c, ranges)[0] < 0 for c in constraints)]
 
     @cached_property
     def _ranges(self) -> dict[str, Interval]:
         return loop_ranges(self.above, self.leaf.constraints)
 
 
-def _atom_names(atom: Atom) -> frozenset[str]:
-    return frozenset((atom,)) if isinstance(atom, str) else atom.numerator.names
+def _below(form: Affine, extent: Affine) -> Affine:
+    """Return ``extent - 1 - form`` for a constant extent."""
+    return Affine(tuple([(a, -c) for a, c in form.terms]), extent.const - 1 - form.const)
 
 
 def _after_leading_copies(tree: Tree, body: Nodes, loop: str | None, array: str) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from loopstack.ir.affine import Affine, name
 from loopstack.ir.expr import Expr, IndexValue, Load, Op
-from loopstack.ir.loop_tree import Buffer, Leaf, Loop, Node, Prefetch, Stage, Tree
+from loopstack.ir.loop_tree import Buffer, Leaf, Loop, Node, Stage, Tree
 from loopstack.ir.program import Access
 from loopstack.schedule.lookup import Path
 
@@ -69,33 +69,30 @@ def _splice(body: Nodes, old: Node, nodes: Nodes) -> Nodes:
 
 def substitute(nodes: Sequence[Node], values: Values) -> Nodes:
     """Replace loops by forms in every leaf and prefetch below ``nodes``."""
-    return tuple(_substitute_node(node, values) for node in nodes)
+    return _rebuild(nodes, lambda leaf: substitute_leaf(leaf, values), values)
 
 
-def _substitute_prefetches(nodes: Sequence[Node], values: Values) -> Nodes:
-    def visit(node: Node) -> Node:
+def _rebuild(
+    nodes: Sequence[Node], on_leaf: Callable[[Leaf], Leaf], values: Values | None = None
+) -> Nodes:
+    """Return ``nodes`` with every leaf changed, and ``values`` put into every prefetch."""
+    made: list[Node] = []
+    for node in nodes:
         if isinstance(node, Loop):
-            return replace(node, body=tuple([visit(n) for n in node.body]))
-        return _substitute_node(node, values) if isinstance(node, Prefetch) else node
-
-    return tuple(visit(node) for node in nodes)
-
-
-def _substitute_node(node: Node, values: Values) -> Node:
-    if isinstance(node, Loop):
-        return with_inside(node, tuple([_substitute_node(n, values) for n in node.body]))
-    if isinstance(node, Prefetch):
-        return replace(node, access=_access(node.access, values))
-    return substitute_leaf(node, values)
+            made.append(with_inside(node, _rebuild(node.body, on_leaf, values)))
+        elif isinstance(node, Leaf):
+            made.append(on_leaf(node))
+        else:
+            made.append(replace(node, access=_access(node.access, values)) if values else node)
+    return tuple(made)
 
 
 def substitute_leaf(leaf: Leaf, values: Values) -> Leaf:
     """Return ``leaf`` over other loops; constraints that always hold are dropped."""
-    constraints = tuple(c for c in _forms(leaf.constraints, values) if c.terms or c.const < 0)
     return Leaf(
         leaf.statement,
         tuple([(i, form.substitute(values)) for i, form in leaf.binding]),
-        constraints,
+        tuple([c for c in _forms(leaf.constraints, values) if c.terms or c.const < 0]),
         _access(leaf.write, values),
         substitute_expr(leaf.expr, values),
         leaf.reduction,
@@ -110,16 +107,16 @@ def split_body(loop: Loop, factor: int, outer: str, inner: str) -> Nodes:
     ``inner``; an extent that ``factor`` does not divide becomes a constraint.
     """
     image = name(outer) * factor + name(inner)
-    starts = name(loop.name)
+    values = {loop.name: image}
 
     def visit(leaf: Leaf) -> Leaf:
-        rest = replace(leaf, constraints=tuple([c for c in leaf.constraints if c != starts]))
-        made = substitute_leaf(rest, {loop.name: image})
-        if len(rest.constraints) == len(leaf.constraints):
+        made = substitute_leaf(leaf, values)
+        if image not in made.constraints:
             return made
-        return replace(made, constraints=(name(outer), *made.constraints))
+        rest = [c for c in made.constraints if c != image]
+        return replace(made, constraints=(name(outer), *rest))
 
-    body = _substitute_prefetches(with_leaves(loop.body, visit), {loop.name: image})
+    body = _rebuild(loop.body, visit, values)
     if loop.extent is not None and loop.extent % factor:
         return add_constraint(body, loop.extent - 1 - image)
     return body
@@ -146,13 +143,7 @@ def substitute_expr(expr: Expr, values: Values) -> Expr:
 
 def with_leaves(nodes: Sequence[Node], change: Callable[[Leaf], Leaf]) -> Nodes:
     """Apply ``change`` to every leaf below ``nodes``."""
-
-    def visit(node: Node) -> Node:
-        if isinstance(node, Loop):
-            return with_inside(node, tuple([visit(n) for n in node.body]))
-        return change(node) if isinstance(node, Leaf) else node
-
-    return tuple(visit(node) for node in nodes)
+    return _rebuild(nodes, change)
 
 
 def add_constraint(nodes: Sequence[Node], form: Affine) -> Nodes:

@@ -280,6 +280,8 @@ class _Factoring:
 
         binding = {i: over(form) for i, form in self.leaf.binding}
         constraints = [*self.leaf.constraints, *_extent_constraints(list(indices))]
+        # Say what they imply for the elements written: readers of the program need not project.
+        constraints = list(dict.fromkeys((*constraints, *self._without_reducing(constraints))))
         write = (form_of(self.factored.name) - low, *self.leaf.write.subscripts)
         return Statement(
             self.command.name,

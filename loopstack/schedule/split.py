@@ -171,7 +171,10 @@ class Join(Command):
         count = max(high - low + 1, 1)
         joined = form_of(name)
         whole = joined // count
-        body = substitute(inner.body, {outer.name: whole, inner.name: joined - whole * count + low})
+        body = inner.body
+        if inner.extent is None and low <= high:
+            body = with_leaves(body, lambda leaf: _without_range(leaf, inner.name))
+        body = substitute(body, {outer.name: whole, inner.name: joined - whole * count + low})
         body = with_leaves(body, _plain_constraints)
         nest = Loop(
             name, body, _joined_extent(tree, outer, count), _joined_kind(outer, inner), inner.tail
@@ -182,6 +185,12 @@ class Join(Command):
 def _tail_option(words: Words) -> dict[str, Tail]:
     found = words.options({"tail": lambda w: w.choice(*TAILS)})
     return cast(dict[str, Tail], found)
+
+
+def _without_range(leaf: Leaf, loop: str) -> Leaf:
+    """Drop the constraints on one loop alone: a remainder is always inside its range."""
+    kept = tuple(c for c in leaf.constraints if c.names != {loop})
+    return replace(leaf, constraints=kept)
 
 
 def _plain_constraints(leaf: Leaf) -> Leaf:

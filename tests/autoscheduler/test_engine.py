@@ -132,7 +132,7 @@ def test_an_interrupt_keeps_the_best_so_far() -> None:
     measurer = FakeMeasurer(stop_after=20)
     result = run(measurer=measurer, trials=1000)
     assert result.interrupted
-    assert measurer.closed
+    assert measurer.stopped
     assert 0 < result.trials <= 20
     assert result.timing.median_ns <= (result.history[0].timing or result.timing).median_ns
 

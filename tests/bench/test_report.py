@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.baselines import numpy_
 from bench.harness import report, runner
 from bench.harness.child import load_suite, suite_names
 from bench.harness.rows import Result
+from loopstack.cli.versus_numpy import numpy_environment
 from loopstack.errors import ArgumentError
 from loopstack.measure import Timing
 
@@ -70,7 +70,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
 def test_numpy_is_not_crippled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setenv("OPENBLAS_L2_SIZE", "1")
-    found = numpy_.environment(2)
+    found = numpy_environment(2)
     assert "OPENBLAS_CORETYPE" not in found
     assert "OPENBLAS_L2_SIZE" not in found
     assert found["OPENBLAS_NUM_THREADS"] == "2"

@@ -25,7 +25,7 @@ class FakeMeasurer:
     def __init__(self, judge: Judge = pretend, stop_after: int | None = None) -> None:
         self.asked: list[str] = []
         self.duels: list[list[str]] = []
-        self.closed = False
+        self.stopped = False
         self._judge, self._stop_after = judge, stop_after
         self._outcomes: dict[str, Outcome] = {}
         self._waiting: Outcome | None = None
@@ -52,6 +52,6 @@ class FakeMeasurer:
             timings.append(Timing(outcome.timing.samples * rounds))
         return timings
 
-    def close(self) -> None:
-        self.closed = True
+    def stop(self) -> None:
+        self.stopped = True
         self._waiting = None

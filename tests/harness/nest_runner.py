@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.compiled_c import compile_c
-from harness.guarded import GuardedArray, Side
+from harness.guarded import GuardedArray, Side, run_in_fork
 from loopstack.emit.nest_c_text import emit_nest_c
 from loopstack.ir.operators import NUMPY_DTYPE
 from loopstack.ir.program import Program
@@ -22,6 +22,23 @@ FLAGS = (
     "-std=c11", "-O0", "-w", "-ftrivial-auto-var-init=pattern",
     "-fsanitize=bounds", "-fsanitize-undefined-trap-on-error",
 )  # fmt: skip
+
+
+def run_nest_guarded(
+    nest: str, program: Program, data: Mapping[str, np.ndarray]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Run a nest in a child, with guard pages behind and then before every array.
+
+    Return both results of every written array. Fails when the child is killed.
+    """
+
+    def both() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        high, low = (run_nest(nest, program, data, side) for side in ("high", "low"))
+        return {name: (high[name], low[name]) for name in high}
+
+    report = run_in_fork(both)
+    assert report.ok, f"{report}\n{nest}"
+    return report.value
 
 
 def run_nest(

@@ -18,7 +18,7 @@ from typing import Any
 from loopstack.ir.affine import Affine, name
 from loopstack.ir.expr import Expr, IndexValue, Load, Op, walk
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch, Tree
-from loopstack.ir.program import Program, Reduction, Statement
+from loopstack.ir.program import Access, Program, Reduction
 from loopstack.reference.domain import interval_box, points
 
 Memory = dict[Any, Any]
@@ -32,7 +32,9 @@ def run_program(program: Program) -> Memory:
     memory = _initial(program)
     for _, number, values in sorted(_instances(program), key=lambda item: item[0]):
         s = program.statements[number]
-        _execute(memory, memory, _relaxed(program, s.write.array, s.reduction), s, values, s.name)
+        label = (s.name, *(values[i] for i in s.indices))
+        relaxed = _relaxed(program, s.write.array, s.reduction)
+        _execute(memory, memory, _Step(s.expr, s.write, s.reduction, relaxed, label), values)
     return _results(program, memory)
 
 
@@ -119,24 +121,36 @@ def _relaxed(program: Program, array: str, reduction: Reduction | None) -> bool:
     return whole or reduction.operator in ("max", "min") or program.reassociate
 
 
-def _execute(
-    memory: Memory, reads: Memory, relaxed: bool, what: Statement | Leaf, values: Values, visit: str
-) -> None:
-    value = _evaluate(what.expr, values, reads)
-    element = (what.write.array, tuple(s.evaluate(values) for s in what.write.subscripts))
-    if what.reduction is None:
+@dataclass(frozen=True)
+class _Step:
+    """What one instance does; ``label`` names it (a pack's copy has none: it only moves values)."""
+
+    expr: Expr
+    write: Access
+    reduction: Reduction | None
+    relaxed: bool
+    label: tuple[object, ...] | None
+
+
+def _execute(memory: Memory, reads: Memory, step: _Step, values: Values) -> None:
+    value = _evaluate(step.expr, values, reads)
+    if step.label is not None:
+        value = _short((step.label, value))
+    element = (step.write.array, tuple(s.evaluate(values) for s in step.write.subscripts))
+    if step.reduction is None or step.label is None:
         memory[element] = value
         return
-    first = ("visited", visit, element) not in memory
-    memory[("visited", visit, element)] = True
-    if first and what.reduction.init == "identity":
+    visit = ("visited", step.label[0], element)
+    first = visit not in memory
+    memory[visit] = True
+    if first and step.reduction.init == "identity":
         base, parts = "identity", ()
     else:
         old = _read(memory, *element)
         is_sum = isinstance(old, tuple) and len(old) == 3 and old[0] == "sum"
         base, parts = old[1:] if is_sum else (old, ())
     added = (*parts, value)
-    memory[element] = ("sum", base, tuple(sorted(added, key=repr)) if relaxed else added)
+    memory[element] = ("sum", base, tuple(sorted(added, key=repr)) if step.relaxed else added)
 
 
 # ---- trees --------------------------------------------------------------------------------------
@@ -209,18 +223,21 @@ class _Runner:
         if any(form.evaluate(values) < 0 for form in leaf.constraints):
             return
         instance = tuple(form.evaluate(values) for _, form in leaf.binding)
+        label = None
         if leaf.statement in self.counts:
             self.counts[leaf.statement][instance] += 1
+            label = (leaf.statement, *instance)
         program = self.tree.program
         relaxed = leaf.reduction is not None and _relaxed(program, leaf.write.array, leaf.reduction)
+        step = _Step(leaf.expr, leaf.write, leaf.reduction, relaxed, label)
         loaded = memory.get(("loaded", leaf.statement))
         if loaded is None:
-            _execute(memory, memory, relaxed, leaf, values, leaf.statement)
+            _execute(memory, memory, step, values)
         else:
-            self._staged_leaf(leaf, values, memory, loaded, relaxed)
+            self._staged_leaf(leaf, step, values, memory, loaded)
 
     def _staged_leaf(
-        self, leaf: Leaf, values: Values, memory: Memory, loaded: Memory, relaxed: bool
+        self, leaf: Leaf, step: _Step, values: Values, memory: Memory, loaded: Memory
     ) -> None:
         """Work on the element as it was loaded; what changes is stored when the window closes."""
         dirty = {k[2]: v for k, v in memory.items() if k[:2] == ("dirty", leaf.statement)}
@@ -230,7 +247,7 @@ class _Runner:
         reads = memory
         if Load(leaf.write.array, leaf.write.subscripts, "") in _own_loads(leaf.expr):
             reads = {**memory, element: window.get(element)}
-        _execute(window, reads, relaxed, leaf, values, leaf.statement)
+        _execute(window, reads, step, values)
         for key, value in window.items():
             if key not in before or before[key] != value:
                 memory[("dirty", leaf.statement, key)] = value

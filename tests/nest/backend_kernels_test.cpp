@@ -138,7 +138,7 @@ void test_axpy(const Target& t) {
       want[k] = std::fma(a, xs.as<float>()[k], ys.as<float>()[k]);
     }
     exe.run({ys.data(), xs.data(), reinterpret_cast<void*>(size), &a});
-    check(std::memcmp(want.data(), ys.data(), 4 * size) == 0, name(t, "axpy of ") + std::to_string(size));
+    check(size == 0 || std::memcmp(want.data(), ys.data(), 4 * size) == 0, name(t, "axpy of ") + std::to_string(size));
   }
 }
 

@@ -143,44 +143,56 @@ void test_masked_memory(const Target& t) {
   });
 }
 
-// Strided copies in both directions, with and without a mask.
+enum class Count { all, counted, constant };
+
+// 0 to, 1 from, 2 count, 3 every lane read.
 template <class T>
-void test_strided(const Target& t, std::int64_t stride, bool with_mask, bool indexed) {
+vir::Module strided_module(int lanes, std::int64_t step, Count how, int n, bool indexed) {
+  Builder b;
+  const Reg out = b.argument(0), in = b.argument(1), count = b.argument(2), dense = b.argument(3);
+  const Reg zero = b.constant(0);
+  const vir::Type m = mask(elem_of<T>(), lanes);
+  const Reg k = how == Count::all ? 0 : b.op(VOp::mask_first, m, how == Count::counted ? count : 0, 0, 0, n);
+  const auto at = [&](Reg base) {
+    return indexed ? Address{.base = base, .index = zero, .scale = 4} : Address{.base = base};
+  };
+  const Reg v = b.load(vec(elem_of<T>(), lanes), at(in), k, VOp::load_strided, step);
+  b.store({.base = dense}, v);
+  b.store(at(out), v, k, VOp::store_strided, step);
+  return b.module();
+}
+
+template <class T>
+void run_strided(const Executable& exe, int lanes, std::int64_t stride, int n, const std::string& what) {
+  const std::int64_t reach = n == 0 ? 0 : (n - 1) * std::abs(stride) + 1;
+  Guarded to(reach * sizeof(T), stride < 0), from(reach * sizeof(T), stride < 0);
+  Guarded all(lanes * sizeof(T));
+  const std::int64_t first = stride < 0 && n > 0 ? reach - 1 : 0;
+  for (int i = 0; i < reach; ++i) from.as<T>()[i] = T(i + 1), to.as<T>()[i] = T(-1);
+  exe.run({to.as<T>() + first, from.as<T>() + first, reinterpret_cast<void*>(std::int64_t{n}),
+           all.data()});
+  for (int l = 0; l < lanes; ++l) {
+    const T want = l < n ? from.as<T>()[first + l * stride] : T(0);
+    check(all.as<T>()[l] == want, what + " load lane " + std::to_string(l));
+    if (l < n) check(to.as<T>()[first + l * stride] == want, what + " store");
+  }
+  for (int i = 0; i < reach; ++i) {
+    const bool written = stride != 0 && std::abs(i - first) % std::abs(stride) == 0;
+    check(written || stride == 0 || to.as<T>()[i] == T(-1), what + " store between");
+  }
+}
+
+// Strided copies in both directions: of all lanes, of a run-time count, of a constant count.
+template <class T>
+void test_strided(const Target& t, std::int64_t stride, Count how, bool indexed) {
+  const std::int64_t step = stride * static_cast<std::int64_t>(sizeof(T));
   for_lanes(t, sizeof(T), [&](int lanes) {
-    const vir::Type type = vec(elem_of<T>(), lanes), m = mask(elem_of<T>(), lanes);
-    const std::int64_t step = stride * static_cast<std::int64_t>(sizeof(T));
-    Builder b;
-    const Reg out = b.argument(0), in = b.argument(1), count = b.argument(2), dense = b.argument(3);
-    const Reg zero = b.constant(0);
-    const Reg k = with_mask ? b.op(VOp::mask_first, m, count) : 0;
-    const auto at = [&](Reg base) {
-      return indexed ? Address{.base = base, .index = zero, .scale = 4} : Address{.base = base};
-    };
-    const Reg v = b.load(type, at(in), k, VOp::load_strided, step);
-    b.store({.base = dense}, v);
-    b.store(at(out), v, k, VOp::store_strided, step);
     const std::string what = label(t, "strided", elem_of<T>(), lanes) + " by " +
-                             std::to_string(stride) + (with_mask ? " masked" : "");
-    const Code code = generate_checked(b.module(), t, what);
-    if (!host_runs(t) || code.bytes.empty()) return;
-    const Executable exe(code, t);
-    for (int n = with_mask ? 0 : lanes; n <= lanes; ++n) {
-      const std::int64_t reach = n == 0 ? 0 : (n - 1) * std::abs(stride) + 1;
-      Guarded to(reach * sizeof(T), stride < 0), from(reach * sizeof(T), stride < 0);
-      Guarded all(lanes * sizeof(T));
-      const std::int64_t first = stride < 0 && n > 0 ? reach - 1 : 0;
-      for (int i = 0; i < reach; ++i) from.as<T>()[i] = T(i + 1), to.as<T>()[i] = T(-1);
-      exe.run({to.as<T>() + first, from.as<T>() + first, reinterpret_cast<void*>(std::int64_t{n}),
-               all.data()});
-      for (int l = 0; l < lanes; ++l) {
-        const T want = l < n ? from.as<T>()[first + l * stride] : T(0);
-        check(all.as<T>()[l] == want, what + " load lane " + std::to_string(l));
-        if (l < n) check(to.as<T>()[first + l * stride] == want, what + " store");
-      }
-      for (int i = 0; i < reach; ++i) {
-        const bool written = stride != 0 && std::abs(i - first) % std::abs(stride) == 0;
-        check(written || stride == 0 || to.as<T>()[i] == T(-1), what + " store between");
-      }
+                             std::to_string(stride) + " mode " + std::to_string(static_cast<int>(how));
+    for (int n = how == Count::all ? lanes : 0; n <= lanes; ++n) {
+      const Code code = generate_checked(strided_module<T>(lanes, step, how, n, indexed), t, what);
+      if (!host_runs(t) || code.bytes.empty()) continue;
+      run_strided<T>(Executable(code, t), lanes, stride, n, what);
     }
   });
 }
@@ -218,9 +230,9 @@ void test_type(const Target& t) {
   test_tails<T>(t, true);
   test_masked_memory<T>(t);
   for (const std::int64_t stride : {1, 2, 3, 5, 0, -1, -2, 100}) {
-    for (const bool with_mask : {false, true}) {
-      test_strided<T>(t, stride, with_mask, false);
-      test_strided<T>(t, stride, with_mask, true);
+    for (const Count how : {Count::all, Count::counted, Count::constant}) {
+      test_strided<T>(t, stride, how, false);
+      test_strided<T>(t, stride, how, true);
     }
   }
   test_stream<T>(t);

@@ -34,7 +34,9 @@ Options options_of(const std::string& text) {
   for (std::string line, word; std::getline(lines, line);) {
     std::istringstream in(line);
     if (!(in >> word) || word != "#" || !(in >> word)) continue;
-    if (word == "tolerance" && in >> o.tolerance32) o.tolerance64 = o.tolerance32;
+    if (word == "tolerance" && in >> o.tolerance32) {
+      if (double both = o.tolerance32; !(in >> o.tolerance64)) o.tolerance64 = both;
+    }
     else if (word == "inputs" && in >> word) o.special = word == "special";
     else if (word == "threads") in >> o.threads;
     else if (word == "error") std::getline(in >> std::ws, o.error);

@@ -2,7 +2,8 @@
 // interpreter for every target, and machine code where the host can run it.
 //
 // Directives in the text's comments:
-//   # tolerance 1e-5        largest relative difference (default 2e-6 for f32, 1e-14 for f64)
+//   # tolerance 1e-5 1e-12  largest relative difference of f32, f64 (default 2e-6, 1e-14; one
+//                           number is for both)
 //   # inputs random|special floats in [0.5, 1.5) and small integers, or also inf, nan, denormals,
 //                           huge values
 //   # threads 3             threads of the frame

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,10 @@ def area(path: Path) -> str:
     return relative.parts[0] if len(relative.parts) > 1 else relative.stem
 
 
-def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
-    """Yield (dotted module, line, at load) of every import that runs."""
-    yield from _walk(ast.parse(path.read_text()).body, at_load=True)
+@cache
+def imports(path: Path) -> tuple[tuple[str, int, bool], ...]:
+    """Return (dotted module, line, at load) of every import that runs."""
+    return tuple(_walk(ast.parse(path.read_text()).body, at_load=True))
 
 
 def _walk(body: list[ast.stmt], at_load: bool) -> Iterator[tuple[str, int, bool]]:

@@ -137,12 +137,10 @@ def small_code_memory() -> Iterator[None]:
 
 
 def test_code_memory_is_bounded(small_code_memory: None) -> None:
-    held = []
+    code = _loopnest.Code(b"\xc3" * 100_000)
     with pytest.raises(MemoryError) as caught:
-        for _ in range(100):
-            held.append(_loopnest.load(_loopnest.Code(b"\xc3" * 100_000)))
+        [_loopnest.load(code) for _ in range(100)]
     assert "executable memory is exhausted" in str(caught.value)
-    held.clear()
     for i in range(100):
         jit.compile_nest(NEST.replace("add_one", f"add_one_{i}"))
     assert _loopnest.code_memory()["mapped"] <= 4 << 20

@@ -6,6 +6,7 @@ import ast
 import re
 import statistics
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,13 @@ def is_table(path: Path) -> bool:
     return bool(data) or path.stem.endswith("_table") or path.stem.startswith("table_")
 
 
-def functions(path: Path) -> Iterator[tuple[str, int, int]]:
-    """Yield (name, first line, number of lines)."""
+@cache
+def functions(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return (name, first line, number of lines) of every function in a file."""
+    return tuple(_functions(path))
+
+
+def _functions(path: Path) -> Iterator[tuple[str, int, int]]:
     if path.suffix == ".py":
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -48,7 +54,7 @@ _LITERAL = re.compile(r"""'(\\.|[^'\\])'|"(\\.|[^"\\])*"|//.*""")
 def _cpp_functions(lines: list[str]) -> Iterator[tuple[str, int, int]]:
     lines = [_LITERAL.sub("0", line) for line in lines]
     for first, line in enumerate(lines):
-        match = _HEAD.match(line)
+        match = _HEAD.match(line) if line.endswith("{") else None
         if not match or _NOT_A_FUNCTION.match(line):
             continue
         depth = 0

@@ -15,6 +15,7 @@ from autoscheduler.space.edits import edit_script
 from autoscheduler.space.mask import Mask, without_loop_names
 from autoscheduler.space.slots import Slot, complete, cross, defaults, draw, mutate
 from autoscheduler.space.templates import ProgramSpace, is_contraction
+from autoscheduler.space.trees import TreeCache
 from loopstack.ir.program import Program
 from loopstack.schedule.script import Schedule, build
 
@@ -74,8 +75,8 @@ def test_the_first_answers_are_a_register_block() -> None:
     where = space(matmul())
     assert where.script(defaults(where.slots)) == (
         "schedule 1\n"
-        "split C.n 16 -> nr, nv tail=mask\n"
-        "split C.m 6 -> mr, mv tail=peel\n"
+        "split C.n 24 -> nr, nv tail=mask\n"
+        "split C.m 4 -> mr, mv tail=peel\n"
         "reorder C nr mr k mv nv\n"
         "split C.k 4 -> ko, ku tail=peel\n"
         "unroll C.ku\n"
@@ -113,7 +114,7 @@ def test_one_thread_never_asks_for_parallel_loops() -> None:
 
 # ---- the mask -----------------------------------------------------------------------------------
 def mask(program: Program) -> Mask:
-    return Mask(program, "avx2", 2, {})
+    return Mask(TreeCache(program), "avx2", 2, {})
 
 
 @pytest.mark.parametrize("make", PROGRAMS)
@@ -156,6 +157,15 @@ def test_loop_names_are_numbered_in_order() -> None:
     assert without_loop_names(nest) == (
         "for L0 = 0 .. 4 {\n  for L1 = 0 .. 4 {\n  C[+4*L0 +L1] = A[L0]\n"
     )
+
+
+@pytest.mark.parametrize("make", PROGRAMS)
+def test_trees_from_known_prefixes_are_the_same_trees(make: Callable[[], Program]) -> None:
+    program = make()
+    cache = TreeCache(program)
+    for script in scripts(program, 25):
+        schedule = Schedule.parse(script)
+        assert cache.build(schedule) == build(schedule, program)
 
 
 # ---- edits --------------------------------------------------------------------------------------

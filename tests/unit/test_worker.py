@@ -121,6 +121,13 @@ def test_a_duel_gives_one_timing_a_script(worker: Worker) -> None:
     assert [(t.median_ns, len(t.samples)) for t in timings] == [(3.0, 5), (4.0, 5)]
 
 
+def test_stopping_gives_up_a_candidate_and_nothing_else(worker: Worker) -> None:
+    worker.submit("hang", limit_s=60.0)
+    worker.stop()
+    assert worker._cache.parent.exists()
+    assert isinstance(worker.measure("time 5"), Measured)
+
+
 def test_closing_removes_the_process_and_its_files() -> None:
     worker = Worker(TASK, command=(sys.executable, str(FAKE)))
     worker.measure("time 1")

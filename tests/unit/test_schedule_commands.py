@@ -1,0 +1,121 @@
+"""What each command does to a tree: scripts, and the trees they make (golden files)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness import programs
+from harness import scheduled_programs as more
+from harness.golden import Golden
+from harness.tree_text import tree_text
+
+from loopstack.ir.loop_tree import Tree
+from loopstack.ir.program import Program
+from loopstack.reference.interpreter import run
+from loopstack.schedule.script import Schedule, build
+
+PROGRAMS = {
+    "matmul": programs.matmul().bind({"m": 8, "n": 8, "k": 8}),
+    "softmax": programs.softmax().bind({"i": 4, "j": 8}),
+    "blur": more.blur().bind({"n": 8}),
+    "lu": programs.lu().bind({"N": 6}),
+    "conv": more.conv_1d().bind({"o": 10, "r": 3}),
+}
+CASES = {
+    "split": ("matmul", "split C.m 4 -> mo, mi"),
+    "split_of_a_split": ("matmul", "split C.m 6 -> mo, mi tail=peel; split C.mi 4 -> a, b"),
+    "split_keeps_the_kind_inside": ("matmul", "vectorize C.n; split C.n 4 -> n, v"),
+    "tile": ("matmul", "tile C.m C.n 4 2 -> mo, no, mi, ni tail=mask"),
+    "join_undoes_split": ("matmul", "split C.m 4 -> mo, mi; join C.mo C.mi -> m"),
+    "join": ("matmul", "join C.m C.n -> f"),
+    "reorder_keeps_unlisted_places": ("matmul", "reorder C k m"),
+    "interchange": ("matmul", "interchange C.m C.k"),
+    "reverse": ("blur", "reverse y.i"),
+    "shift": ("blur", "shift y.i 2"),
+    "fuse": ("softmax", "fuse most.i e.i; fuse e.i total.i"),
+    "fuse_with_shift": ("blur", "fuse t.i y.i shift=1"),
+    "fuse_tiles": ("softmax", "split most.j 4 -> o, v; split e.j 4 -> o, v; fuse most.i e.i; "
+                   "interchange most.o most.v"),
+    "reorder_shared_loops": ("softmax", "fuse e.i out.i; fuse e.j out.j; reorder out j i"),
+    "distribute": ("softmax", "fuse most.i e.i; distribute most.i"),
+    "compute_at": ("blur", "split y.i 4 -> o, v; compute_at t y.o"),
+    "compute_at_row": ("softmax", "compute_at most e.i"),
+    "inline": ("blur", "inline t"),
+    "rfactor": ("matmul", "split C.k 4 -> ko, ki; rfactor C.ko -> P; parallelize P.ko"),
+    "pack": ("matmul", "split C.n 4 -> no, nv; reorder C no m k nv; "
+             "pack B at C.no as Bp[k, nv] pad=0 align=128; vectorize Bp.nv"),
+    "pack_at_root": ("matmul", "pack B at root as Bt[n, k]"),
+    "pack_a_window": ("conv", "split y.o 4 -> oo, ov; pack x at y.oo as xp[ov, r]"),
+    "pack_in_place": ("lu", "pack A at S0.k as column[i]"),
+    "pack_twice": ("matmul", "split C.m 4 -> mo, mi; pack A at C.mo as Ap[mi, k]; "
+                   "pack B at C.mo as Bp[n, k]; pack Bp at C.n as row[k]"),
+    "stage": ("matmul", "stage C at C.m in registers; stream C"),
+    "stage_follows_a_split": ("matmul", "stage C at C.m in local; split C.m 2 -> mo, mi"),
+    "unroll_and_jam_sinks": ("matmul", "split C.m 2 -> mo, mi; unroll_and_jam C.mi"),
+    "unroll_and_jam_stays": ("matmul", "split C.m 2 -> mo, mi; split C.n 4 -> no, nv; "
+                             "reorder C mo no k mi nv; unroll_and_jam C.mi; vectorize C.nv"),
+    "marks": ("matmul", "parallelize C.m; unroll C.k; vectorize C.n"),
+    "prefetch": ("matmul", "split C.m 2 -> mo, mi; split C.n 32 -> no, ni; "
+                 "reorder C mo no k mi ni; prefetch C at C.no ahead=2 write"),
+}  # fmt: skip
+
+
+def scheduled(program: Program, commands: str) -> Tree:
+    lines = ["schedule 1", *(line.strip() for line in commands.split(";"))]
+    return build(Schedule.parse("\n".join(lines)), program)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_command(case: str, golden: Golden) -> None:
+    program, commands = CASES[case]
+    tree = scheduled(PROGRAMS[program], commands)
+    golden(f"{commands}\n\n{tree_text(tree, constraints=True)}", f"{case}.txt")
+
+
+def test_a_shared_loop_answers_to_every_statement() -> None:
+    fused = "fuse most.i e.i; fuse most.i total.i; "
+    trees = [
+        scheduled(PROGRAMS["softmax"], f"{fused} parallelize {name}.i")
+        for name in ("most", "e", "total")
+    ]
+    assert trees[0] == trees[1] == trees[2]
+
+
+def test_a_new_name_may_reuse_the_old_one() -> None:
+    once = scheduled(PROGRAMS["matmul"], "split C.k 4 -> k, ku")
+    assert tree_text(once).splitlines()[2:4] == ["    C.k", "      C.ku 4"]
+
+
+def test_a_stage_stays_once_per_iteration_when_its_loop_is_split() -> None:
+    tree = scheduled(PROGRAMS["matmul"], "stage C at C.m in local; split C.m 2 -> m, mi")
+    assert tree.stages[0].loop == "C.mi"
+
+
+def test_trees_share_what_a_command_leaves_alone() -> None:
+    before = scheduled(PROGRAMS["softmax"], "parallelize most.i")
+    after = scheduled(PROGRAMS["softmax"], "parallelize most.i; split e.j 4 -> o, v")
+    assert before.body[0] == after.body[0]
+
+
+@pytest.mark.parametrize(
+    ("program", "commands"),
+    [
+        ("blur", "inline t"),
+        ("matmul", "split C.k 4 -> ko, ki; rfactor C.ko -> P"),
+        ("matmul", "split C.k 3 -> ko, ki; rfactor C.ki -> P"),
+        ("matmul", "rfactor C.k -> P; rfactor C.k -> Q"),
+        ("softmax", "split total.j 3 -> o, v; rfactor total.o -> part; inline e"),
+    ],
+)
+def test_commands_that_change_the_program_keep_its_results(program: str, commands: str) -> None:
+    old = PROGRAMS[program]
+    new = scheduled(old, commands).program
+    rng = np.random.default_rng(0)
+    data = {
+        a.name: rng.integers(0, 5, [f.const for f in a.shape]).astype(np.float32)
+        for a in old.arguments
+        if a.role == "input"
+    }
+    wanted, found = run(old, data), run(new, data)
+    for name, values in wanted.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-6)
