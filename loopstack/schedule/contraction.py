@@ -117,9 +117,9 @@ class Script:
         )  # fmt: skip
 
     def depth_block(self, block: RegisterBlock) -> int:
-        """Return KC: a panel of the streamed operand fills about half of L1."""
+        """Return KC: a panel of the streamed operand about fills L1."""
         panel = block.vectors * self.hardware.vector_bytes
-        most = max(self.hardware.l1_bytes // 2 // panel, 4 * UNROLL)
+        most = max(self.hardware.l1_bytes // panel, 4 * UNROLL)
         pieces = max(1, round(self.depth / most))
         size = -(-self.depth // pieces)
         return -(-size // UNROLL) * UNROLL
@@ -221,6 +221,7 @@ class Script:
             f"unroll {name}.ku",
             f"unroll_and_jam {name}.mv",
             f"vectorize {name}.nv",
+            f"prefetch {c.shape.write.array} at {name}.mr write",
         ]
         if self._is_parallel():
             lines += [] if constant else ["parallelize Bp.nr"]
