@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from bench.harness.child import suite_names
 from bench.harness.rows import Result
 from loopstack.cli.versus_numpy import numpy_environment
 from loopstack.errors import ArgumentError
+from loopstack.measure.child import child_command
 from loopstack.records.record import provenance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,12 +87,11 @@ def measure_facts(options: Options) -> list[dict[str, Any]]:
 
 
 def _ask(module: str, told: dict[str, Any], env: dict[str, str]) -> Iterator[dict[str, Any]]:
-    path = [str(ROOT), *filter(None, env.get("PYTHONPATH", "").split(":"))]
     child = subprocess.Popen(
-        [sys.executable, "-m", module],
+        child_command(module, [str(ROOT)]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**env, "PYTHONPATH": ":".join(path)},
+        env=env,
         text=True,
     )
     assert child.stdin is not None

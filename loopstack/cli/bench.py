@@ -59,5 +59,5 @@ def load_runner(folder: Path) -> Any:
     """Import ``bench.harness.runner`` from the folder."""
     import importlib
 
-    sys.path.insert(0, str(folder.parent))
+    sys.path.append(str(folder.parent))  # last: the checkout must not hide the package
     return importlib.import_module("bench.harness.runner")

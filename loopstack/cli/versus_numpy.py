@@ -14,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from loopstack.cli.numpy_twin import agrees, numpy_twin
+from loopstack.measure.child import child_command
 from loopstack.measure.client import worker_environment
 from loopstack.measure.execute import Workbench
 from loopstack.measure.paired import Comparison, contest
@@ -34,7 +35,7 @@ def compare_in_a_child(kernel: Kernel) -> Comparison | None:
     """Compare with as many threads for NumPy as the kernel has; None when there is no twin."""
     told = {"task": kernel.measure_task().to_json(), "script": str(kernel.schedule)}
     done = subprocess.run(
-        [sys.executable, "-m", "loopstack.cli.versus_numpy"],
+        child_command("loopstack.cli.versus_numpy"),
         input=json.dumps(told),
         stdout=subprocess.PIPE,
         text=True,

@@ -19,13 +19,13 @@ from time import monotonic
 
 from loopstack.errors import CandidateFault, InternalError
 from loopstack.measure.candidate import Measured
+from loopstack.measure.child import child_command
 from loopstack.measure.protocol import Closed, Message, read_message, write_message
 from loopstack.measure.task import MeasureTask
 from loopstack.measure.timer import Timing
 
 Outcome = Measured | CandidateFault
 
-COMMAND = (sys.executable, "-m", "loopstack.measure.worker")
 LOAD_LIMIT_S = 300.0
 GRACE_S = 2.0
 """The parent waits this much longer than the worker's own limit before it kills."""
@@ -38,12 +38,12 @@ class Worker:
     """
 
     def __init__(
-        self, task: MeasureTask, command: Sequence[str] = COMMAND, cpu: int | None = None
+        self, task: MeasureTask, command: Sequence[str] | None = None, cpu: int | None = None
     ) -> None:
         self.task = task
         self._cpu = cpu
         self.starts = 0
-        self._command = tuple(command)
+        self._command = tuple(command or child_command("loopstack.measure.worker"))
         self._process: subprocess.Popen[bytes] | None = None
         self._deadline = 0.0
         self._killed = False
