@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
 sys.path.insert(0, str(TESTS))
+# bench/ is read from the checkout; last, so that the installed packages are what is tested.
+sys.path.append(str(TESTS.parent))
 # Before anything imports loopstack: tests never read or write the user's records.
 _STORE = tempfile.TemporaryDirectory(prefix="loopstack-test-")
 os.environ["LOOPSTACK_STORE"] = str(Path(_STORE.name) / "records.db")

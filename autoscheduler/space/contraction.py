@@ -92,12 +92,10 @@ class Contraction:
     def column_choices(self) -> tuple[str, ...]:
         """Result indices that are contiguous in the result, or else in an operand."""
         shape = self.shape
-        first = [i for i in shape.outputs if shape.write.stride(i) == 1 and shape.extents[i] > 1]
-        second = [
-            i for i in shape.outputs
-            if i not in first and shape.extents[i] > 1 and any(r.stride(i) == 1 for r in shape.reads)
-        ]  # fmt: skip
-        return (*first, *second) or shape.outputs[-1:]
+        wide = [i for i in shape.outputs if shape.extents[i] > 1]
+        first = [i for i in wide if shape.write.stride(i) == 1]
+        second = [i for i in wide if any(read.stride(i) == 1 for read in shape.reads)]
+        return tuple(dict.fromkeys([*first, *second])) or shape.outputs[-1:]
 
     def row_choices(self) -> tuple[str, ...]:
         """Result indices that an operand does not have, widest first: reuse lies along them."""

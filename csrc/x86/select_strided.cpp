@@ -1,6 +1,6 @@
-// Selection of strided loads and stores. Lanes move one by one, as many as a constant mask has. Under
-// a run-time mask AVX-512 gathers and scatters; AVX2, and strides an index cannot hold, branch
-// around each lane.
+// Selection of strided loads and stores. Lanes move one by one, as many as a constant mask has.
+// Under a run-time mask AVX-512 gathers and scatters; AVX2, and strides an index cannot hold,
+// branch around each lane.
 #include <array>
 #include <cstring>
 #include <limits>
