@@ -20,6 +20,8 @@ sys.path.append(str(TESTS.parent))
 # Before anything imports loopstack: tests never read or write the user's records.
 _STORE = tempfile.TemporaryDirectory(prefix="loopstack-test-")
 os.environ["LOOPSTACK_STORE"] = str(Path(_STORE.name) / "records.db")
+# Children started by tests take the installed package too, not the folder they are started in.
+os.environ["PYTHONSAFEPATH"] = "1"
 
 from harness.golden import Golden  # noqa: E402
 
