@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
+from loopstack.errors import ArgumentError
 from loopstack.ir.affine import Affine
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.expr import ITEM_SIZE_BYTES, Const, Expr, Load, Op
@@ -83,9 +84,12 @@ def reduction_loops(leaf: Leaf, path: tuple[Loop, ...]) -> tuple[str, ...]:
 
 def plan_reduction(tree: Tree, leaf: Leaf, ranges: Ranges, target: VectorTarget) -> Plan | None:
     """Return the plan for ``leaf``; None when it needs none (no reduction loop above it)."""
+    if leaf.reduction is None:
+        return None
+    _refuse_mixed_loops(tree, leaf)
     path = tree.path(leaf.statement)
     reducing = reduction_loops(leaf, path)
-    if leaf.reduction is None or not reducing:
+    if not reducing:
         return None
     if any(ranges[name][1] < ranges[name][0] for name in reducing):
         place = _outermost(path, reducing)  # nothing to add up: initialising is all there is
@@ -94,6 +98,19 @@ def plan_reduction(tree: Tree, leaf: Leaf, ranges: Ranges, target: VectorTarget)
             tree, leaf, path, reducing, ranges, target
         )
     return _make_plan(tree, leaf, path, place, reducing, ranges)
+
+
+def _refuse_mixed_loops(tree: Tree, leaf: Leaf) -> None:
+    """Raise ArgumentError when one loop runs over results and over their terms at once."""
+    written = frozenset().union(*(s.names for s in leaf.write.subscripts), frozenset())
+    reduced = tree.program.statement_by_name[leaf.statement].reduction_indices
+    for index, form in leaf.binding:
+        mixed = sorted(form.names & written) if index in reduced else []
+        if mixed:
+            raise ArgumentError(
+                f"loop {mixed[0]} runs over results of {leaf.statement} and over its reduction index "
+                f"{index} at once: join loops of one kind only"
+            )
 
 
 def _staged_place(
