@@ -54,7 +54,13 @@ class Inline(Command):
         tree = remove_node(tree, above, leaf)
         expand = _Expansion(statement)
         body = with_leaves(tree.body, lambda leaf: replace(leaf, expr=expand(leaf.expr)))
-        return replace(tree, body=body, program=_without(tree.program, statement, expand))
+        return replace(
+            tree,
+            body=body,
+            program=_without(tree.program, statement, expand),
+            stages=tuple(s for s in tree.stages if s.statement != self.producer),
+            streamed=tuple(a for a in tree.streamed if a != statement.write.array),
+        )
 
     def _check(self, tree: Tree, statement: Statement, leaf: Leaf) -> None:
         array = statement.write.array

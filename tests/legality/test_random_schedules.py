@@ -58,7 +58,7 @@ def cases(draw: st.DrawFn) -> Case:
     program = draw(st.sampled_from(PROGRAMS))()
     least = {"T": 2, "N": 3}
     bound = program.bind({s: max(draw(SMALL), least.get(s, 1)) for s in program.sizes})
-    return Case(bound, draw(random_scripts(bound, most_commands=6, legal=False)))
+    return Case(bound, draw(random_scripts(bound, most_commands=8, legal=False)))
 
 
 @given(cases())

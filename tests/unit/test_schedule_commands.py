@@ -91,6 +91,11 @@ def test_a_stage_stays_once_per_iteration_when_its_loop_is_split() -> None:
     assert tree.stages[0].loop == "C.mi"
 
 
+def test_inline_drops_what_was_said_about_the_array() -> None:
+    tree = scheduled(PROGRAMS["blur"], "stage t at t.i in local; stream t; inline t")
+    assert (tree.stages, tree.streamed) == ((), ())
+
+
 def test_trees_share_what_a_command_leaves_alone() -> None:
     before = scheduled(PROGRAMS["softmax"], "parallelize most.i")
     after = scheduled(PROGRAMS["softmax"], "parallelize most.i; split e.j 4 -> o, v")
