@@ -2,7 +2,9 @@
 
 from collections.abc import Callable as Function
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
+
+_Class = TypeVar("_Class", bound=type)
 
 class NestError(RuntimeError):
     line: int
@@ -116,6 +118,7 @@ class Dispatcher:
     def fallback(self) -> Fallback: ...
 
 def empty_call(*args: Any, **kwargs: Any) -> None: ...
+def call_directly(cls: _Class, /) -> _Class: ...
 def set_knob_state(generation: int, open_scopes: int, /) -> None: ...
 
 # ---- threads ------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ class _FirstCall:
         return self.owner.first_call(args, kwargs)
 
 
+@_loopnest.call_directly
 class KernelFunction(_loopnest.Dispatcher):
     """A tensor kernel: call it with arrays, specialise it, search its schedule."""
 

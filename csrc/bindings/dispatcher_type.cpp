@@ -176,7 +176,24 @@ PyObject* set_knob_state(PyObject*, PyObject* args) {
   Py_RETURN_NONE;
 }
 
+// CPython before 3.12 gives the flag to no subclass written in Python, whose calls then go through a
+// tuple and a dict. The subclass has inherited the offset and the slot, so the flag is sound.
+PyObject* call_directly(PyObject*, PyObject* object) {
+  if (!PyType_Check(object)) return PyErr_SetString(PyExc_TypeError, "expected a class"), nullptr;
+  PyTypeObject* const type = reinterpret_cast<PyTypeObject*>(object);
+  if (type->tp_vectorcall_offset != offsetof(DispatcherObject, vectorcall) ||
+      type->tp_call != PyVectorcall_Call)
+    return PyErr_SetString(PyExc_TypeError, "expected a Dispatcher with no __call__ of its own"),
+           nullptr;
+  type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+  PyType_Modified(type);
+  return Py_NewRef(object);
+}
+
 PyMethodDef functions[] = {
+    {"call_directly", call_directly, METH_O,
+     "call_directly(cls)\n--\n\nLet calls of a Python subclass of Dispatcher skip the argument tuple "
+     "(a decorator)."},
     {"set_knob_state", set_knob_state, METH_VARARGS,
      "set_knob_state(generation, open_scopes)\n--\n\nTell dispatchers that knobs changed."},
     {nullptr, nullptr, 0, nullptr}};

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Union
+from typing import NamedTuple, Union
 
 
 @dataclass(frozen=True, order=True)
@@ -29,18 +28,17 @@ Atom = Union[str, FloorDiv]
 AffineLike = Union["Affine", int, str]
 
 
-@dataclass(frozen=True, order=True)
-class Affine:
-    """An immutable quasi-affine form; build it with :func:`affine` and arithmetic operators.
-
-    Invariant: terms are sorted and no coefficient is 0 (``Affine.of`` makes it so).
-    """
-
+class _Fields(NamedTuple):
     terms: tuple[tuple[Atom, int], ...] = ()
     const: int = 0
 
-    def __post_init__(self) -> None:
-        assert 0 not in [c for _, c in self.terms], self.terms
+
+class Affine(_Fields):
+    """An immutable quasi-affine form; build it with :func:`affine` and arithmetic operators.
+
+    Invariant: terms are sorted and no coefficient is 0 (``Affine.of`` makes it so). It is a tuple,
+    (terms, const), because a compile makes a thousand of them and nothing is made faster.
+    """
 
     # ---- construction -------------------------------------------------------------------------
     @staticmethod
@@ -52,29 +50,26 @@ class Affine:
         return _canonical(collected, const)
 
     # ---- arithmetic ---------------------------------------------------------------------------
-    def __add__(self, other: AffineLike) -> Affine:
-        other = affine(other)
-        if not other.terms:
-            return Affine(self.terms, self.const + other.const)
-        return Affine.of(self.terms + other.terms, self.const + other.const)
+    def __add__(self, other: AffineLike) -> Affine:  # type: ignore[override]
+        return _sum(self, affine(other), 1)
 
     __radd__ = __add__
 
     def __neg__(self) -> Affine:
-        return Affine(tuple((a, -c) for a, c in self.terms), -self.const)
+        return _form(tuple([(a, -c) for a, c in self.terms]), -self.const)
 
     def __sub__(self, other: AffineLike) -> Affine:
-        return self + -affine(other)
+        return _sum(self, affine(other), -1)
 
     def __rsub__(self, other: AffineLike) -> Affine:
-        return affine(other) + -self
+        return _sum(affine(other), self, -1)
 
-    def __mul__(self, factor: int) -> Affine:
+    def __mul__(self, factor: int) -> Affine:  # type: ignore[override]
         if factor == 0:
             return ZERO
-        return Affine(tuple((a, c * factor) for a, c in self.terms), self.const * factor)
+        return _form(tuple([(a, c * factor) for a, c in self.terms]), self.const * factor)
 
-    __rmul__ = __mul__
+    __rmul__ = __mul__  # type: ignore[assignment]
 
     def __floordiv__(self, divisor: int) -> Affine:
         """Return floor(self / divisor) for a positive divisor, simplified where exact."""
@@ -82,54 +77,53 @@ class Affine:
             raise ValueError(f"divisor must be positive, got {divisor}")
         if divisor == 1:
             return self
-        whole = {a: c // divisor for a, c in self.terms if c % divisor == 0}
-        rest = Affine(tuple((a, c) for a, c in self.terms if c % divisor), self.const % divisor)
-        outside = Affine.of(whole, self.const // divisor)
-        if not rest.terms:
+        whole = tuple([(a, c // divisor) for a, c in self.terms if c % divisor == 0])
+        outside = _form(whole, self.const // divisor)
+        if len(whole) == len(self.terms):
             return outside
-        return outside + Affine(((FloorDiv(rest, divisor), 1),))
+        rest = tuple([(a, c) for a, c in self.terms if c % divisor])
+        return outside + _form(((FloorDiv(_form(rest, self.const % divisor), divisor), 1),), 0)
 
     def __mod__(self, divisor: int) -> Affine:
         return self - (self // divisor) * divisor
 
     # ---- inspection ---------------------------------------------------------------------------
-    @cached_property
-    def coefficients(self) -> Mapping[Atom, int]:
-        return dict(self.terms)
-
     def coefficient(self, atom: Atom) -> int:
         """Return the coefficient of ``atom`` outside any division (0 when absent)."""
-        return self.coefficients.get(atom, 0)
+        for own, coefficient in self.terms:
+            if own == atom:
+                return coefficient
+        return 0
 
     @property
     def is_constant(self) -> bool:
         return not self.terms
 
-    @cached_property
+    @property
     def names(self) -> frozenset[str]:
         """Every index, loop and size name, also inside divisions."""
-        found = [atom for atom, _ in self.terms if isinstance(atom, str)]
+        found = [atom for atom, _ in self.terms if atom.__class__ is str]
         if len(found) == len(self.terms):
-            return frozenset(found)
+            return frozenset(found)  # type: ignore[arg-type]
         inner = (a.numerator.names for a, _ in self.terms if isinstance(a, FloorDiv))
-        return frozenset(found).union(*inner)
+        return frozenset(found).union(*inner)  # type: ignore[arg-type]
 
     def substitute(self, values: Mapping[str, AffineLike]) -> Affine:
         """Replace names by forms (a name that is not in ``values`` stays)."""
-        if self.names.isdisjoint(values):
-            return self
         # One dictionary instead of a sum of forms: schedule commands spend most of their time here.
         collected: dict[Atom, int] = {}
         const = self.const
+        changed = False
         for atom, coefficient in self.terms:
             image = _image(atom, values)
             if image is None:
                 collected[atom] = collected.get(atom, 0) + coefficient
                 continue
+            changed = True
             const += coefficient * image.const
             for inner, factor in image.terms:
                 collected[inner] = collected.get(inner, 0) + coefficient * factor
-        return _canonical(collected, const)
+        return _canonical(collected, const) if changed else self
 
     def evaluate(self, values: Mapping[str, int]) -> int:
         """Return the integer value; raises KeyError when a name has no value."""
@@ -156,37 +150,58 @@ class Affine:
         return text[2:] if text.startswith("+ ") else "-" + text[2:]
 
 
+def _form(terms: tuple[tuple[Atom, int], ...], const: int) -> Affine:
+    """Return a form whose terms are canonical already."""
+    return _new(Affine, (terms, const))
+
+
+_new = tuple.__new__  # skips a Python-level constructor
+
+
+def _sum(left: Affine, right: Affine, sign: int) -> Affine:
+    """Return ``left + sign * right``."""
+    const = left.const + sign * right.const
+    if not right.terms:
+        return _form(left.terms, const)
+    collected = dict(left.terms)
+    for atom, coefficient in right.terms:
+        collected[atom] = collected.get(atom, 0) + sign * coefficient
+    return _canonical(collected, const)
+
+
 def _canonical(collected: dict[Atom, int], const: int) -> Affine:
     kept = [term for term in collected.items() if term[1]]
     if len(kept) > 1:
         kept.sort(key=_term_key)
-    return Affine(tuple(kept), const)
+    return _form(tuple(kept), const)
 
 
 def _term_key(term: tuple[Atom, int]) -> tuple[int, str]:
     atom = term[0]
-    return (0, atom) if isinstance(atom, str) else (1, str(atom))
+    return (0, atom) if atom.__class__ is str else (1, str(atom))  # type: ignore[return-value]
 
 
 def _image(atom: Atom, values: Mapping[str, AffineLike]) -> Affine | None:
     """Return what stands for ``atom`` after a substitution; None when it stays."""
-    if isinstance(atom, str):
-        return affine(values[atom]) if atom in values else None
-    return atom.numerator.substitute(values) // atom.divisor
+    if atom.__class__ is str:
+        return affine(values[atom]) if atom in values else None  # type: ignore[index]
+    before = atom.numerator  # type: ignore[union-attr]
+    after = before.substitute(values)
+    return None if after is before else after // atom.divisor  # type: ignore[union-attr]
 
 
 def name(text: str) -> Affine:
     """Return the form that is just this name."""
-    return Affine(((text, 1),), 0)
+    return _form(((text, 1),), 0)
 
 
 def affine(value: AffineLike) -> Affine:
     """Convert an int, a name or a form to a form."""
-    if isinstance(value, Affine):
-        return value
+    if value.__class__ is Affine:
+        return value  # type: ignore[return-value]
     if isinstance(value, str):
         return name(value)
-    return Affine((), int(value))
+    return _form((), int(value))  # type: ignore[arg-type]
 
 
 ZERO = Affine((), 0)

@@ -12,7 +12,7 @@ the names in :data:`DTYPES`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Union
 
 from loopstack.ir.affine import Affine
@@ -91,18 +91,17 @@ def rewrite(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
     if isinstance(expr, Op):
         args = tuple(rewrite(arg, change) for arg in expr.args)
         if any(new is not old for new, old in zip(args, expr.args)):
-            expr = replace(expr, args=args)
+            expr = Op(expr.name, args, expr.dtype)
     return change(expr)
 
 
 def map_subscripts(expr: Expr, change: Callable[[Affine], Affine]) -> Expr:
     """Apply ``change`` to every affine form inside ``expr``."""
 
-    def visit(node: Expr) -> Expr:
-        if isinstance(node, Load):
-            return replace(node, subscripts=tuple(change(s) for s in node.subscripts))
-        if isinstance(node, IndexValue):
-            return replace(node, form=change(node.form))
-        return node
-
-    return rewrite(expr, visit)
+    if isinstance(expr, Op):
+        return Op(expr.name, tuple([map_subscripts(arg, change) for arg in expr.args]), expr.dtype)
+    if isinstance(expr, Load):
+        return Load(expr.array, tuple([change(s) for s in expr.subscripts]), expr.dtype)
+    if isinstance(expr, IndexValue):
+        return IndexValue(change(expr.form), expr.dtype)
+    return expr

@@ -100,8 +100,7 @@ def bounds_for_leaf(loop: Loop, leaf: Leaf, outer: frozenset[str], ranges: Range
             lowers.append((factor - 1 - rest) // factor)
         elif not _always_full(upper := (rest - factor) // -factor, loop.extent):
             uppers.append(upper)
-    own = {name: r for name, r in ranges.items() if name in outer}
-    return Bounds(_prune(lowers, own, keep_largest=True), _prune(uppers, own, keep_largest=False))
+    return Bounds(_prune(lowers, ranges, keep_largest=True), _prune(uppers, ranges, keep_largest=False))
 
 
 def _always_full(upper: Affine, extent: int | None) -> bool:
@@ -126,6 +125,8 @@ def _names(atom: object) -> frozenset[str]:
 
 def _prune(forms: list[Affine], ranges: Ranges, keep_largest: bool) -> Forms:
     """Drop bounds that another one always implies; constants first, then text order."""
+    if len(forms) < 2:
+        return tuple(forms)
     unique = list(dict.fromkeys(forms))
     kept: list[Affine] = []
     for i, form in enumerate(unique):

@@ -1,39 +1,75 @@
-"""Turn subscripts into element offsets: one affine form over loops per access."""
+"""Turn subscripts into element offsets: one affine form over loops per access.
+
+A folded temporary loses the common loops and is shifted to its origin on the way.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import cached_property
 
-from loopstack.ir.affine import Affine
-from loopstack.ir.expr import Expr, Load, rewrite
+from loopstack.ir.affine import Affine, Atom
+from loopstack.ir.expr import Expr, Load, Op
 from loopstack.ir.program import Access
 from loopstack.lower.nest import Assign, LaneFold, NestArray, NestNode, Touch, edit
+from loopstack.lower.storage import Folding
+
+Nodes = tuple[NestNode, ...]
 
 
-def linearize(body: tuple[NestNode, ...], arrays: dict[str, NestArray]) -> tuple[NestNode, ...]:
+def linearize(body: Nodes, arrays: dict[str, NestArray], foldings: dict[str, Folding]) -> Nodes:
     """Replace every access by a single offset in elements."""
+    return edit(body, _Linearizer(arrays, foldings).visit)
 
-    def offset(array: str, subscripts: tuple[Affine, ...]) -> tuple[Affine, ...]:
-        terms = []
-        const = 0
-        for form, stride in zip(subscripts, arrays[array].strides):
-            terms += [(atom, c * stride) for atom, c in form.terms]
-            const += form.const * stride
-        return (Affine.of(terms, const),)
 
-    def access(a: Access) -> Access:
-        return Access(a.array, offset(a.array, a.subscripts))
+@dataclass(frozen=True)
+class _Linearizer:
+    arrays: dict[str, NestArray]
+    foldings: dict[str, Folding]
 
-    def load(node: Expr) -> Expr:
-        if isinstance(node, (Load, LaneFold)):
-            return replace(node, subscripts=offset(node.array, node.subscripts))
-        return node
-
-    def visit(node: NestNode) -> tuple[NestNode, ...]:
+    def visit(self, node: NestNode) -> Nodes:
         if isinstance(node, Assign):
-            return (replace(node, target=access(node.target), expr=rewrite(node.expr, load)),)
+            target = self.access(node.target)
+            return (Assign(target, self.expr(node.expr), node.statement, node.stream),)
         if isinstance(node, Touch):
-            return (replace(node, access=access(node.access)),)
+            return (Touch(self.access(node.access), node.write),)
         return (node,)
 
-    return edit(body, visit)
+    def access(self, access: Access) -> Access:
+        return Access(access.array, self.offset(access.array, access.subscripts))
+
+    def expr(self, node: Expr | LaneFold) -> Expr:
+        if isinstance(node, Op):
+            return Op(node.name, tuple([self.expr(arg) for arg in node.args]), node.dtype)
+        if isinstance(node, Load):
+            return Load(node.array, self.offset(node.array, node.subscripts), node.dtype)
+        if isinstance(node, LaneFold):
+            offset = self.offset(node.array, node.subscripts)
+            return LaneFold(node.operator, node.array, offset, node.count, node.dtype)  # type: ignore[return-value]
+        return node
+
+    def offset(self, array: str, subscripts: tuple[Affine, ...]) -> tuple[Affine, ...]:
+        dropped = self._dropped.get(array, _NONE)
+        terms: dict[Atom, int] = {}
+        const = self._origins.get(array, 0)
+        for form, stride in zip(subscripts, self.arrays[array].strides):
+            const += form.const * stride
+            for atom, coefficient in form.terms:
+                if atom not in dropped:
+                    terms[atom] = terms.get(atom, 0) + coefficient * stride
+        return (Affine.of(terms, const),)
+
+    @cached_property
+    def _dropped(self) -> dict[str, frozenset[str]]:
+        return {name: folding.common for name, folding in self.foldings.items()}
+
+    @cached_property
+    def _origins(self) -> dict[str, int]:
+        """The offset of each folded array's element 0 of the unfolded subscripts."""
+        return {
+            name: -sum(o * s for o, s in zip(folding.origin, self.arrays[name].strides))
+            for name, folding in self.foldings.items()
+        }
+
+
+_NONE: frozenset[str] = frozenset()

@@ -35,8 +35,9 @@ class Materializer:
     def body(self, nodes: tuple[Node, ...], at: str | None, path: tuple[tuple[Loop, Bounds], ...]) -> tuple[NestNode, ...]:
         """Lower the children of loop ``at``, with the reductions that are planned there."""
         out: list[NestNode] = []
+        places = {plan.at for plan in self.plans.values()}
         for node in nodes:
-            here = [p for leaf in leaves_below(node) if (p := self._plan_at(leaf, at))]
+            here = self._plans_at(node, at) if at in places else []
             inner = self.node(node, path)
             reassociate = self.tree.program.reassociate
             for plan in here:
@@ -63,9 +64,9 @@ class Materializer:
         uppers = tuple(relax(f, visible, self.ranges) for f in header.uppers)
         return replace(header, lowers=lowers, uppers=uppers)
 
-    def _plan_at(self, leaf: Leaf, at: str | None) -> Plan | None:
-        plan = self.plans.get(leaf.statement)
-        return plan if plan is not None and plan.at == at else None
+    def _plans_at(self, node: Node, at: str | None) -> list[Plan]:
+        found = [self.plans.get(leaf.statement) for leaf in leaves_below(node)]
+        return [plan for plan in found if plan is not None and plan.at == at]
 
     def node(self, node: Node, path: tuple[tuple[Loop, Bounds], ...]) -> tuple[NestNode, ...]:
         if isinstance(node, Loop):
@@ -79,7 +80,7 @@ class Materializer:
         bounds = shared_bounds(loop, leaves_below(loop), outer, self.ranges)
         header = For(loop.name, bounds.lowers, bounds.uppers, loop.kind, loop.tail, ())
         self.headers[loop.name] = header
-        return replace(header, body=self.body(loop.body, loop.name, (*path, (loop, bounds))))
+        return header.with_body(self.body(loop.body, loop.name, (*path, (loop, bounds))))
 
     def _guarded(self, leaf: Leaf, path: tuple[tuple[Loop, Bounds], ...]) -> tuple[NestNode, ...]:
         assign: NestNode = self._assign(leaf)

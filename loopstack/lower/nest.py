@@ -7,11 +7,11 @@ dimension until :mod:`loopstack.lower.linearize` turns them into element offsets
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Union
 
 from loopstack.ir.affine import Affine
-from loopstack.ir.expr import Const, Expr, IndexValue, Load, Op, map_subscripts
+from loopstack.ir.expr import Const, Expr, IndexValue, Load, Op
 from loopstack.ir.program import Access
 
 Space = Literal["argument", "shared", "private", "register"]
@@ -135,31 +135,6 @@ def edit(nodes: tuple[NestNode, ...], change: Callable[[NestNode], tuple[NestNod
             node = If(node.zero, node.nonnegative, edit(node.then, change), orelse)
         out.extend(change(node))
     return tuple(out)
-
-
-def map_forms(nodes: tuple[NestNode, ...], change: Callable[[Affine], Affine]) -> tuple[NestNode, ...]:
-    """Apply ``change`` to every affine form below ``nodes``."""
-
-    def forms(values: tuple[Affine, ...]) -> tuple[Affine, ...]:
-        return tuple(map(change, values))
-
-    def visit(node: NestNode) -> tuple[NestNode, ...]:
-        if isinstance(node, For):
-            return (replace(node, lowers=forms(node.lowers), uppers=forms(node.uppers)),)
-        if isinstance(node, If):
-            return (replace(node, zero=forms(node.zero), nonnegative=forms(node.nonnegative)),)
-        if isinstance(node, Touch):
-            return (replace(node, access=Access(node.access.array, forms(node.access.subscripts))),)
-        target = Access(node.target.array, forms(node.target.subscripts))
-        return (replace(node, target=target, expr=map_expr_forms(node.expr, change)),)
-
-    return edit(nodes, visit)
-
-
-def map_expr_forms(expr: Expr, change: Callable[[Affine], Affine]) -> Expr:
-    if isinstance(expr, LaneFold):
-        return replace(expr, subscripts=tuple(map(change, expr.subscripts)))
-    return map_subscripts(expr, change)
 
 
 # ---- text -------------------------------------------------------------------------------------

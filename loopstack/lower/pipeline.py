@@ -20,7 +20,7 @@ from loopstack.lower.materialize import Materialized, materialize
 from loopstack.lower.nest import Nest, NestArray
 from loopstack.lower.prepack import split_off
 from loopstack.lower.simplify import simplify
-from loopstack.lower.storage import apply_folding, collect_uses, fold, place_buffers, row_major
+from loopstack.lower.storage import collect_uses, fold, place_buffers, row_major
 from loopstack.machine.vector_target import TARGETS
 from loopstack.lower.vector_loops import split_long_vectors
 
@@ -47,12 +47,11 @@ def lower_to_nest(tree: Tree, isa: str, strides: Strides | None = None, threads:
     locals_ = _local_arrays(tree) + list(parts.locals)
     uses = collect_uses(parts.body, frozenset(a.name for a in locals_))
     foldings = {a.name: fold(a, uses[a.name], parts.ranges) for a in locals_ if a.name in uses}
-    body = apply_folding(parts.body, foldings)
     aligns = {b.array.name: b.align for b in tree.buffers}
     buffers, shared, private = place_buffers(list(foldings.values()), aligns)
     arrays = _arguments(tree, strides or {}) + buffers + _registers(parts)
     # From here on an access is one offset, and loops that run once are gone.
-    body = simplify(linearize(body, {a.name: a for a in arrays}))
+    body = simplify(linearize(parts.body, {a.name: a for a in arrays}, foldings))
     return Nest(tree.program.name, threads, tuple(arrays), body, shared, private)
 
 

@@ -268,7 +268,7 @@ def _first_visit(plan: Plan, headers: dict[str, For]) -> tuple[Affine, ...]:
 
 def _around(names: tuple[str, ...], headers: dict[str, For], body: tuple[NestNode, ...]) -> tuple[NestNode, ...]:
     for name in reversed(names):
-        body = (replace(headers[name], body=body),)
+        body = (headers[name].with_body(body),)
     return body
 
 
@@ -276,6 +276,6 @@ def _around_full(plan: Plan, headers: dict[str, For], body: tuple[NestNode, ...]
     """Loops over every accumulator, also the lanes no iteration of a partial tile writes."""
     shape = plan.accumulator.shape[len(plan.around) :]
     for name, size in reversed(list(zip(plan.kept + plan.lanes, shape))):
-        full = For(name, (Affine(),), (size,), headers[name].kind, None, body)
-        body = (replace(full, kind="vector" if headers[name].kind == "vector" else "unroll"),)
+        kind = "vector" if headers[name].kind == "vector" else "unroll"
+        body = (For(name, (Affine(),), (size,), kind, None, body),)
     return body

@@ -3,43 +3,73 @@
 from __future__ import annotations
 
 from loopstack.ir.affine import Affine
-from loopstack.lower.nest import For, If, NestNode, edit, map_forms
+from loopstack.ir.expr import Expr, map_subscripts
+from loopstack.ir.program import Access
+from loopstack.lower.nest import Assign, For, If, LaneFold, NestNode, Touch
+
+Nodes = tuple[NestNode, ...]
+Forms = tuple[Affine, ...]
+Values = dict[str, Affine]
 
 
-def simplify(body: tuple[NestNode, ...]) -> tuple[NestNode, ...]:
-    """Return ``body`` without trivial loops and branches."""
-    return edit(body, _visit)
+def simplify(body: Nodes, known: Values | None = None) -> Nodes:
+    """Return ``body`` without trivial loops and branches.
+
+    ``known`` holds the values of the loops above that ran once and are gone.
+    """
+    known = known or {}
+    out: list[NestNode] = []
+    for node in body:
+        if isinstance(node, For):
+            out.extend(_loop(node, known))
+        elif isinstance(node, If):
+            out.extend(_branch(node, known))
+        else:
+            out.append(_access(node, known) if known else node)
+    return tuple(out)
 
 
-def _visit(node: NestNode) -> tuple[NestNode, ...]:
-    if isinstance(node, For):
-        return _simplify_loop(node)
-    if isinstance(node, If):
-        return _simplify_branch(node)
-    return (node,)
-
-
-def _simplify_loop(loop: For) -> tuple[NestNode, ...]:
-    trips = loop.trip_count
-    if not loop.body or trips == 0:
+def _loop(loop: For, known: Values) -> Nodes:
+    lowers, uppers = _forms(loop.lowers, known), _forms(loop.uppers, known)
+    bounded = For(loop.name, lowers, uppers, loop.kind, loop.tail, ())
+    trips = bounded.trip_count
+    if trips == 0:
         return ()
     if trips == 1:
-        value = {loop.name: loop.lowers[0]}
-        return edit(map_forms(loop.body, lambda f: f.substitute(value)), _visit)
-    return (loop,)
+        return simplify(loop.body, {**known, loop.name: lowers[0]})
+    body = simplify(loop.body, known)
+    return (bounded.with_body(body),) if body else ()
 
 
-def _simplify_branch(node: If) -> tuple[NestNode, ...]:
-    zero = tuple(f for f in node.zero if not f.is_constant or f.const != 0)
-    nonnegative = tuple(f for f in node.nonnegative if not f.is_constant or f.const < 0)
-    if _fails(zero, nonnegative):
-        return node.orelse
+def _branch(node: If, known: Values) -> Nodes:
+    zero = tuple([f for f in _forms(node.zero, known) if f.terms or f.const != 0])
+    nonnegative = tuple([f for f in _forms(node.nonnegative, known) if f.terms or f.const < 0])
+    if any(not f.terms for f in zero + nonnegative):
+        return simplify(node.orelse, known)
+    then = simplify(node.then, known)
     if not zero and not nonnegative:
-        return node.then
-    if not node.then and not node.orelse:
-        return ()
-    return (If(zero, nonnegative, node.then, node.orelse),)
+        return then
+    orelse = simplify(node.orelse, known)
+    return (If(zero, nonnegative, then, orelse),) if then or orelse else ()
 
 
-def _fails(zero: tuple[Affine, ...], nonnegative: tuple[Affine, ...]) -> bool:
-    return any(f.is_constant for f in zero) or any(f.is_constant for f in nonnegative)
+def _access(node: NestNode, known: Values) -> NestNode:
+    if isinstance(node, Touch):
+        return Touch(_target(node.access, known), node.write)
+    assert isinstance(node, Assign)
+    return Assign(_target(node.target, known), _expr(node.expr, known), node.statement, node.stream)
+
+
+def _target(access: Access, known: Values) -> Access:
+    return Access(access.array, _forms(access.subscripts, known))
+
+
+def _expr(expr: Expr | LaneFold, known: Values) -> Expr:
+    if isinstance(expr, LaneFold):
+        subscripts = _forms(expr.subscripts, known)
+        return LaneFold(expr.operator, expr.array, subscripts, expr.count, expr.dtype)  # type: ignore[return-value]
+    return map_subscripts(expr, lambda form: form.substitute(known))
+
+
+def _forms(forms: Forms, known: Values) -> Forms:
+    return tuple([form.substitute(known) for form in forms]) if known else forms

@@ -56,9 +56,6 @@ class Folding:
     shape: tuple[int, ...]
     private: bool
 
-    def apply(self, subscripts: Subscripts) -> Subscripts:
-        return tuple(_local(s, self.common) - o for s, o in zip(subscripts, self.origin))
-
 
 def _local(form: Affine, common: frozenset[str]) -> Affine:
     """Return the part of ``form`` that does not come from the common loops."""
@@ -109,33 +106,6 @@ def _local_boxes(
             return None
         boxes.append((low, high))
     return boxes
-
-
-def apply_folding(body: tuple[NestNode, ...], foldings: dict[str, Folding]) -> tuple[NestNode, ...]:
-    """Rewrite every access of a folded array."""
-
-    def visit(node: NestNode) -> tuple[NestNode, ...]:
-        if isinstance(node, Touch) and node.access.array in foldings:
-            return (replace(node, access=_fold_access(node.access, foldings)),)
-        if not isinstance(node, Assign):
-            return (node,)
-        expr = rewrite(node.expr, lambda e: _fold_load(e, foldings))
-        return (replace(node, target=_fold_access(node.target, foldings), expr=expr),)
-
-    return edit(body, visit)
-
-
-def _fold_access(access: Access, foldings: dict[str, Folding]) -> Access:
-    folding = foldings.get(access.array)
-    return access if folding is None else Access(access.array, folding.apply(access.subscripts))
-
-
-def _fold_load(node: Expr, foldings: dict[str, Folding]) -> Expr:
-    if isinstance(node, Load) and node.array in foldings:
-        return replace(node, subscripts=foldings[node.array].apply(node.subscripts))
-    if isinstance(node, LaneFold) and node.array in foldings:
-        return replace(node, subscripts=foldings[node.array].apply(node.subscripts))
-    return node
 
 
 # ---- placement ----------------------------------------------------------------------------------
