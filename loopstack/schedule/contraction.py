@@ -25,6 +25,11 @@ STREAM_DEPTH = 64
 VECTOR_DEPTH = 8
 VECTOR_REGISTERS = 4
 FEW_PASSES = 8
+PAGE_BYTES = 4096
+RESULT_PAGES = 48
+"""Of the 64 entries of a first-level data TLB; the packed operands take the others."""
+STREAMED_L2_SHARES = 4
+"""A packed block of the streamed operand comes from L3, whose share of one core is taken as this."""
 PACK_REUSE = 8
 """A packed panel must be read at least this many times to pay for its copy."""
 
@@ -125,14 +130,33 @@ class Script:
         return -(-size // UNROLL) * UNROLL
 
     def rows_block(self, block: RegisterBlock, depth: int) -> int:
-        """Return MC: a block of the repeated operand fills half of L2; balanced over threads."""
+        """Return MC: a block of the repeated operand fills half of L2; balanced over threads.
+
+        The rows of the result that it covers stay within the first-level TLB: the walk along the
+        columns comes back to them for every register block (at 1024 cubed worth 4 %).
+        """
         rows = self.extent(self.c.rows)
-        most = max(self.hardware.l2_bytes // 2 // (depth * self.c.shape.item_bytes), block.rows)
+        fitting = self.hardware.l2_bytes // 2 // (depth * self.c.shape.item_bytes)
+        most = max(min(fitting, self._rows_in_tlb()), block.rows)
         pieces = max(1, -(-rows // most))
         if self.threads > 1:
             pieces = -(-pieces // self.threads) * self.threads
         size = -(-rows // pieces)
         return -(-size // block.rows) * block.rows
+
+    def columns_block(self, block: RegisterBlock, depth: int) -> int | None:
+        """Return NC: a packed block of the streamed operand takes a few times L2; None: all fits."""
+        columns = self.extent(self.c.columns)
+        most = STREAMED_L2_SHARES * self.hardware.l2_bytes // (depth * self.c.shape.item_bytes)
+        pieces = -(-columns // most)
+        width = block.vectors * self.lanes
+        return None if pieces == 1 else -(-columns // (pieces * width)) * width
+
+    def _rows_in_tlb(self) -> int:
+        """Return how many rows of the result lie in the pages that translate without a miss."""
+        assert self.c.rows is not None
+        stride = abs(self.c.shape.write.stride(self.c.rows)) * self.c.shape.item_bytes
+        return RESULT_PAGES * PAGE_BYTES // min(max(stride, 1), PAGE_BYTES)
 
     # ---- which form -------------------------------------------------------------------------
     @property
@@ -202,15 +226,17 @@ class Script:
         depth = self.depth_block(block)
         rows = self.rows_block(block, depth)
         assert c.rows is not None and c.streamed is not None and c.repeated is not None
-        lines = [
-            f"split {name}.{k} {depth} -> kc, ki",
-            f"split {name}.{c.rows} {rows} -> mc, m1",
-            f"split {name}.{c.columns} {block.vectors * self.lanes} -> nr, nv tail=mask",
-            f"split {name}.m1 {block.rows} -> mr, mv tail=peel",
-        ]
-        batch = [i for i in c.shape.outputs if i not in (c.columns, c.rows)]
-        lines.append(f"reorder {name} {' '.join([*batch, 'kc', 'mc', 'nr', 'mr', 'ki', 'mv', 'nv'])}")
         constant = c.streamed.array in self.constants
+        lines = [f"split {name}.{k} {depth} -> kc, ki", f"split {name}.{c.rows} {rows} -> mc, m1"]
+        outer, columns = [i for i in c.shape.outputs if i not in (c.columns, c.rows)], c.columns
+        if not constant and (width := self.columns_block(block, depth)):
+            lines.append(f"split {name}.{columns} {width} -> nc, n1")
+            outer, columns = [*outer, "nc"], "n1"
+        lines += [
+            f"split {name}.{columns} {block.vectors * self.lanes} -> nr, nv tail=mask",
+            f"split {name}.m1 {block.rows} -> mr, mv tail=peel",
+            f"reorder {name} {' '.join([*outer, 'kc', 'mc', 'nr', 'mr', 'ki', 'mv', 'nv'])}",
+        ]
         place, dims = ("root", "kc, nr, ki, nv") if constant else (f"{name}.kc", "nr, ki, nv")
         lines += [
             f"pack {c.streamed.array} at {place} as Bp[{dims}] pad=0 align=64",
