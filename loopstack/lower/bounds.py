@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from loopstack.ir.affine import Affine
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch
 from loopstack.lower.intervals import UNKNOWN, Interval, Ranges, interval, is_finite
+from loopstack.poly.ranges import loop_ranges as loop_ranges_of
 
 Forms = tuple[Affine, ...]
 
@@ -65,7 +66,10 @@ def _leaf_ranges(leaf: Leaf, path: tuple[Loop, ...]) -> dict[str, Interval]:
             for atom, factor in form.terms:
                 if atom in ranges and atom not in tiles:
                     _tighten(form, atom, factor, ranges)  # type: ignore[arg-type]
-    return ranges
+    if all(map(is_finite, ranges.values())):
+        return ranges
+    found = loop_ranges_of(path, leaf.constraints)
+    return {name: ranges[name] if name in tiles else box for name, box in found.items()}
 
 
 def _tighten(form: Affine, loop: str, factor: int, ranges: dict[str, Interval]) -> None:

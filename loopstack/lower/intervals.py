@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from loopstack.ir.affine import Affine
 
 INFINITE = 1 << 62
+LARGEST = 1 << 48
 Interval = tuple[int, int]
 Ranges = Mapping[str, Interval]
 UNKNOWN: Interval = (-INFINITE, INFINITE)
@@ -29,4 +30,5 @@ def interval(form: Affine, ranges: Ranges) -> Interval:
 
 
 def is_finite(bounds: Interval) -> bool:
-    return bounds[0] > -INFINITE // 2 and bounds[1] < INFINITE // 2
+    """Tell whether both bounds are real: sums and quotients of ``INFINITE`` lie beyond any size."""
+    return bounds[0] > -LARGEST and bounds[1] < LARGEST

@@ -17,7 +17,8 @@ from functools import cached_property
 from loopstack.ir.expr import Load, loads
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch, Tree
 from loopstack.ir.program import Access, Program, Statement
-from loopstack.poly.intervals import Interval, loop_ranges
+from loopstack.poly.intervals import Interval
+from loopstack.poly.ranges import loop_ranges
 
 
 @dataclass(frozen=True)

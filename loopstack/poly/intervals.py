@@ -1,6 +1,6 @@
-"""Constant ranges of loops, by propagating intervals through constraints.
+"""Constant ranges of names, by propagating intervals through constraints.
 
-The ranges are sound: a loop never leaves its range. They are exact for boxes, and may be wider
+The ranges are sound: a name never leaves its range. They are exact for boxes, and may be wider
 than the truth for other domains.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from loopstack.ir.affine import Affine, Atom, FloorDiv
-from loopstack.ir.loop_tree import Loop
 
 INFINITE = 1 << 62
 """Stands for no bound; sums of bounds that reach it count as unbounded."""
@@ -46,36 +45,18 @@ def is_finite(bounds: Interval) -> bool:
     return bounds[0] > -INFINITE and bounds[1] < INFINITE
 
 
-def loop_ranges(loops: Iterable[Loop], constraints: Iterable[Affine]) -> dict[str, Interval]:
-    """Return the range of every loop above one leaf with these constraints."""
-    return tighten(_extents(loops), constraints)
-
-
-def box_ranges(loops: Iterable[Loop], constraints: Iterable[Affine]) -> dict[str, Interval]:
-    """Return cheap ranges: from extents and from constraints on one loop alone."""
-    ranges = _extents(loops)
-    for form in constraints:
-        if len(form.terms) == 1:
-            _narrow(form, ranges)
-    return ranges
-
-
-def _extents(loops: Iterable[Loop]) -> dict[str, Interval]:
-    return {loop.name: UNBOUNDED if loop.extent is None else (0, loop.extent - 1) for loop in loops}
-
-
 def tighten(ranges: Mapping[str, Interval], constraints: Iterable[Affine]) -> dict[str, Interval]:
     """Narrow ``ranges`` (name -> interval) by ``constraints`` (forms >= 0)."""
     known = dict(ranges)
     useful = [c for form in constraints if (c := without_single_division(form)).terms]
     for _ in range(ROUNDS):
-        changed = [_narrow(form, known) for form in useful]
+        changed = [narrow(form, known) for form in useful]
         if not any(changed):
             break
     return known
 
 
-def _narrow(form: Affine, ranges: dict[str, Interval]) -> bool:
+def narrow(form: Affine, ranges: dict[str, Interval]) -> bool:
     """Narrow the names of one constraint; tell whether anything changed."""
     highs = [_highest(atom, c, ranges) for atom, c in form.terms]
     unbounded = sum(h >= INFINITE for h in highs)

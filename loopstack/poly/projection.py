@@ -1,9 +1,7 @@
 """Remove names from constraints: the shadow of a domain on the names that stay.
 
-eliminate   Fourier-Motzkin over the integers; says whether the shadow is exact
-relax       other loops take their most favourable value: cheaper, and what lowering does
-
-Both always hold every point of the true shadow.
+Fourier-Motzkin over the integers. The result always holds every point of the true shadow, and says
+whether it holds no others. (``loopstack.poly.ranges.relax`` is cheaper, and coarser.)
 """
 
 from __future__ import annotations
@@ -14,8 +12,6 @@ from math import gcd
 
 from loopstack.ir.affine import Affine, Atom, FloorDiv
 from loopstack.ir.affine import name as form_of
-from loopstack.ir.loop_tree import Loop
-from loopstack.poly.intervals import INFINITE, Interval, box_ranges, interval, loop_ranges
 
 Forms = tuple[Affine, ...]
 
@@ -58,39 +54,6 @@ def _without_implied(constraints: Sequence[Affine]) -> list[Affine]:
         return len(c.terms) > 1 and c.const >= 0 and all(k > 0 and a in positive for a, k in c.terms)
 
     return [c for c in constraints if not implied(c)]
-
-
-def relax(
-    loops: Sequence[Loop], constraints: Sequence[Affine], kept: frozenset[str]
-) -> tuple[Affine, ...]:
-    """Return what ``constraints`` on ``loops`` say about the loops in ``kept``."""
-    box: dict[str, Interval] = {}
-    ranges: dict[str, Interval] = {}
-    found: dict[Affine, None] = {}
-    for form in constraints:
-        names = form.names
-        if names <= kept:
-            found[form] = None
-        elif not names.isdisjoint(kept):
-            stays, goes = _part(form, kept)
-            box = box or box_ranges(loops, constraints)
-            highest = interval(goes, box)[1]
-            if highest >= INFINITE:
-                ranges = ranges or loop_ranges(loops, constraints)
-                highest = interval(goes, ranges)[1]
-            if highest < INFINITE and stays.terms:
-                found[stays + highest] = None
-    return tuple(found)
-
-
-def _part(form: Affine, kept: frozenset[str]) -> tuple[Affine, Affine]:
-    """Cut a form into what is over ``kept`` names (the constant too) and the rest."""
-    stays = Affine(tuple((a, c) for a, c in form.terms if atom_names(a) <= kept), form.const)
-    return stays, form - stays
-
-
-def atom_names(atom: Atom) -> frozenset[str]:
-    return frozenset((atom,)) if isinstance(atom, str) else atom.numerator.names
 
 
 def _linked_to_kept(touched: list[Affine], removed: set[str]) -> list[Affine]:

@@ -12,8 +12,8 @@ from loopstack.ir.affine import name as form_of
 from loopstack.ir.expr import Expr, Load, loads, rewrite
 from loopstack.ir.loop_tree import Buffer, Leaf, Node, Tree
 from loopstack.ir.program import Access, Array
-from loopstack.poly.intervals import Interval, interval, is_finite, loop_ranges
-from loopstack.poly.projection import atom_names, relax
+from loopstack.poly.intervals import Interval, interval, is_finite
+from loopstack.poly.ranges import atom_names, loop_ranges, relax
 from loopstack.schedule.command import Command
 from loopstack.schedule.lookup import Path, find_leaf, find_loop, is_copy, leaves_below, reads_array
 from loopstack.schedule.rewrite import (

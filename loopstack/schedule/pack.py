@@ -13,14 +13,8 @@ from loopstack.ir.affine import name as form_of
 from loopstack.ir.expr import Expr, Load, loads, rewrite
 from loopstack.ir.loop_tree import Buffer, Leaf, Loop, Node, Tree
 from loopstack.ir.program import Access, Array
-from loopstack.poly.intervals import (
-    Interval,
-    box_ranges,
-    interval,
-    is_finite,
-    loop_ranges,
-)
-from loopstack.poly.projection import relax
+from loopstack.poly.intervals import Interval, interval, is_finite
+from loopstack.poly.ranges import box_ranges, loop_ranges, relax
 from loopstack.schedule.command import Command, options_text
 from loopstack.schedule.lookup import (
     ROOT,

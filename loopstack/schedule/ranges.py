@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from loopstack.errors import ArgumentError
 from loopstack.ir.loop_tree import Leaf, Loop, Tree
-from loopstack.poly.intervals import Interval, is_finite, loop_ranges
+from loopstack.poly.intervals import Interval, is_finite
+from loopstack.poly.ranges import loop_ranges
 from loopstack.schedule.lookup import Path, find_leaf, leaves_below
 
 

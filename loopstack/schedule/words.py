@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from loopstack.errors import ScheduleSyntaxError
+from loopstack.ir.affine import Affine, affine
+from loopstack.ir.affine import name as form_of
 
 _WORD = re.compile(
-    r"->|[A-Za-z_][\w.]*|-?(?:\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|inf\b)|[\[\],=]|\S+?(?=[\s\[\],=]|$)"
+    r"->|[A-Za-z_][\w.]*|-?(?:\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|inf\b)|[\[\],=+*]|-(?=[A-Za-z_])|\S+?(?=[\s\[\],=+*]|$)"
 )
 _NAME = re.compile(r"[A-Za-z_]\w*\Z")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
@@ -106,6 +108,30 @@ class Words:
     def end(self) -> None:
         if self.peek:
             self.fail("expected the end of the line")
+
+    def form(self) -> Affine:
+        """Read an affine form over names, such as ``2*t + i - 3``."""
+        total = self._term("an affine form such as 2*t + i")
+        while self.peek:
+            if self.accept("+"):
+                total = total + self._term("a term")
+            elif self.accept("-"):
+                total = total - self._term("a term")
+            elif self.peek[0] == "-" and _INTEGER.match(self.peek):
+                total = total + self._term("a term")
+            else:
+                break
+        return total
+
+    def _term(self, wanted: str) -> Affine:
+        if self.accept("-"):
+            return -self._term(wanted)
+        if not _INTEGER.match(self.peek):
+            return form_of(self.name(wanted))
+        factor = self.integer()
+        if self.accept("*"):
+            return form_of(self.name("a loop")) * factor
+        return affine(factor)
 
     # ---- refusals ---------------------------------------------------------------------------
     def fail(self, message: str) -> NoReturn:

@@ -33,6 +33,7 @@ PROGRAMS = {
     "ordered": more.ordered_sum().bind({"m": 4, "n": 4, "k": 4}),
     "conv": more.conv_1d().bind({"o": 8, "r": 3}),
     "in_place": more.in_place().bind({"n": 4}),
+    "seidel": more.seidel().bind({"T": 4, "N": 8}),
     "lu": programs.lu().bind({"N": 6}),
     "overwritten": more.overwritten_input().bind({"n": 4}),
 }

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from harness.programs import access, array, box, forms, load, matmul, op
 from loopstack.ir.affine import name
+from loopstack.ir.expr import Const
 from loopstack.ir.program import Array, Program, Reduction, Statement
 
 
@@ -68,3 +69,13 @@ def overwritten_input() -> Program:
         array("t", "n", "temporary"),
     )  # fmt: skip
     return Program("overwritten_input", ("n",), arrays, statements)
+
+
+def seidel() -> Program:
+    """Relaxation in place over time: along t and along i, order counts."""
+    around = op("add", load("A", "i-1"), op("add", load("A", "i"), load("A", "i+1")))
+    s = Statement(
+        "S", ("t", "i"), forms("t $T-1-t i-1 $N-2-i"), access("A", "i"),
+        op("mul", Const(0.25, "f32"), around), None, (0, 0, 0),
+    )  # fmt: skip
+    return Program("seidel", ("T", "N"), (array("A", "N", "inout"),), (s,), reassociate=False)

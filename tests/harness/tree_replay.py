@@ -302,8 +302,35 @@ def _ranges_of(leaf: Leaf, above: tuple[Loop, ...]) -> dict[str, tuple[int, int]
     for loop in above:
         if loop.extent is not None:
             constraints += [name(loop.name), loop.extent - 1 - name(loop.name)]
-    box = interval_box(constraints, [loop.name for loop in above])
-    return box if box is not None else {loop.name: (0, -1) for loop in above}
+    names = [loop.name for loop in above]
+    try:
+        box = interval_box(constraints, names)
+    except ValueError:  # no single constraint bounds a loop: along diagonals, for one
+        box = _exact_box(constraints, names)
+    return box if box is not None else dict.fromkeys(names, (0, -1))
+
+
+def _exact_box(constraints: list[Affine], names: list[str]) -> dict[str, tuple[int, int]] | None:
+    import islpy
+
+    def text(form: Affine) -> str:
+        parts = [str(form.const)]
+        for atom, c in form.terms:
+            if isinstance(atom, str):
+                parts.append(f"{c}*x{names.index(atom)}")
+            else:
+                parts.append(f"{c}*floor(({text(atom.numerator)})/{atom.divisor})")
+        return " + ".join(parts)
+
+    variables = ", ".join(f"x{n}" for n in range(len(names)))
+    conditions = " and ".join(f"{text(form)} >= 0" for form in constraints)
+    domain = islpy.Set(f"{{ [{variables}] : {conditions} }}")
+    if domain.is_empty():
+        return None
+    return {
+        name: (domain.dim_min_val(n).to_python(), domain.dim_max_val(n).to_python())
+        for n, name in enumerate(names)
+    }
 
 
 __all__ = [

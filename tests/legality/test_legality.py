@@ -23,6 +23,7 @@ PROGRAMS = {
     "ordered": more.ordered_sum().bind({"m": 3, "n": 3, "k": 6}),
     "in_place": more.in_place().bind({"n": 5}),
     "conv": more.conv_1d().bind({"o": 7, "r": 3}),
+    "seidel": more.seidel().bind({"T": 5, "N": 9}),
     "pad": programs.pad_then_exp().bind({"n": 6}),
 }
 LEGAL = [
@@ -59,6 +60,17 @@ LEGAL = [
     ("in_place", "parallelize A.i"),
     ("conv", "pack x at y.o as window[r]; vectorize window.r"),
     ("pad", "fuse S1.i out.i shift=1"),
+    ("seidel", "skew S.i S.t 1"),
+    ("seidel", "skew S.i S.t -1"),
+    ("jacobi", "skew S0.i S0.t 1; skew S1.i S1.t 2"),
+    ("seidel", "skew S.i S.t 1; interchange S.t S.i"),
+    ("seidel", "skew S.i S.t 1; tile S.t S.i 2 3 -> to, io, ti, ii"),
+    ("seidel", "skew S.i S.t 1; wavefront S.t S.i -> w"),
+    ("seidel", "skew S.i S.t 1; tile S.t S.i 2 2 -> to, io, ti, ii; wavefront S.to S.io -> w"),
+    ("seidel", "map S.t S.i -> w = 2*t + i, p = t; parallelize S.p"),
+    ("jacobi", "fuse S0.i S1.i shift=1; skew S0.i S0.t 2; tile S0.t S0.i 2 4 -> to, io, ti, ii"),
+    ("matmul", "map C.m C.n C.k -> a = m + n, b = -k + 3, c = m; vectorize C.c"),
+    ("lu", "skew S1.j S1.i 1; interchange S1.i S1.j"),
 ]  # fmt: skip
 
 

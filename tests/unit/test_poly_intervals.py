@@ -8,14 +8,8 @@ from hypothesis import strategies as st
 
 from loopstack.ir.affine import Affine, affine, name
 from loopstack.ir.loop_tree import Loop
-from loopstack.poly.intervals import (
-    UNBOUNDED,
-    box_ranges,
-    interval,
-    loop_ranges,
-    tighten,
-    without_single_division,
-)
+from loopstack.poly.intervals import UNBOUNDED, interval, tighten, without_single_division
+from loopstack.poly.ranges import box_ranges, loop_ranges
 
 
 def loops(**extents: int | None) -> list[Loop]:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from loopstack.ir.affine import Affine, name
 from loopstack.ir.loop_tree import Loop
-from loopstack.poly.projection import eliminate, relax
+from loopstack.poly.projection import eliminate
+from loopstack.poly.ranges import relax
 
 SPAN = range(-6, 7)
 

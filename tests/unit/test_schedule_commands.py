@@ -18,6 +18,7 @@ PROGRAMS = {
     "matmul": programs.matmul().bind({"m": 8, "n": 8, "k": 8}),
     "softmax": programs.softmax().bind({"i": 4, "j": 8}),
     "blur": more.blur().bind({"n": 8}),
+    "seidel": more.seidel().bind({"T": 4, "N": 7}),
     "lu": programs.lu().bind({"N": 6}),
     "conv": more.conv_1d().bind({"o": 10, "r": 3}),
 }
@@ -32,6 +33,10 @@ CASES = {
     "interchange": ("matmul", "interchange C.m C.k"),
     "reverse": ("blur", "reverse y.i"),
     "shift": ("blur", "shift y.i 2"),
+    "skew": ("seidel", "skew S.i S.t 1"),
+    "skew_of_tiles": ("seidel", "tile S.t S.i 2 2 -> to, io, ti, ii; skew S.io S.to 1"),
+    "wavefront": ("seidel", "skew S.i S.t 1; wavefront S.t S.i -> w"),
+    "map": ("seidel", "map S.t S.i -> w = 2*t + i, p = t"),
     "fuse": ("softmax", "fuse most.i e.i; fuse e.i total.i"),
     "fuse_with_shift": ("blur", "fuse t.i y.i shift=1"),
     "fuse_tiles": ("softmax", "split most.j 4 -> o, v; split e.j 4 -> o, v; fuse most.i e.i; "
