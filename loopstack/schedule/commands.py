@@ -11,6 +11,7 @@ from loopstack.schedule.marks import Parallelize, Unroll, Vectorize
 from loopstack.schedule.memory import PrefetchCommand, Stream
 from loopstack.schedule.order import Interchange, Reorder, Reverse, Shift
 from loopstack.schedule.pack import Pack
+from loopstack.schedule.partition import Partition
 from loopstack.schedule.rfactor import Rfactor
 from loopstack.schedule.skew import Map, Skew, Wavefront
 from loopstack.schedule.split import Join, Split, Tile
@@ -19,12 +20,12 @@ from loopstack.schedule.stage import StageCommand
 COMMANDS: dict[str, type[Command]] = {
     command.keyword: command
     for command in (
-        Reorder, Interchange, Reverse, Shift, Skew, Wavefront, Map,
+        Reorder, Interchange, Reverse, Shift, Skew, Wavefront, Map, Partition,
         Split, Tile, Join, Fuse, Distribute, ComputeAt, Inline, Rfactor,
         Pack, StageCommand,
         Unroll, UnrollAndJam, Vectorize, Parallelize, PrefetchCommand, Stream,
     )
 }  # fmt: skip
 
-NOT_AVAILABLE_YET = ("partition", "privatize", "expand", "dot")
+NOT_AVAILABLE_YET = ("privatize", "expand", "dot")
 """Keywords of the schedule language that parse to an error that says so."""

@@ -37,6 +37,8 @@ CASES = {
     "skew_of_tiles": ("seidel", "tile S.t S.i 2 2 -> to, io, ti, ii; skew S.io S.to 1"),
     "wavefront": ("seidel", "skew S.i S.t 1; wavefront S.t S.i -> w"),
     "map": ("seidel", "map S.t S.i -> w = 2*t + i, p = t"),
+    "partition": ("lu", "partition S1 where j < 2*i -> R"),
+    "partition_upper_part_first": ("seidel", "partition S where i > 3 -> R"),
     "fuse": ("softmax", "fuse most.i e.i; fuse e.i total.i"),
     "fuse_with_shift": ("blur", "fuse t.i y.i shift=1"),
     "fuse_tiles": ("softmax", "split most.j 4 -> o, v; split e.j 4 -> o, v; fuse most.i e.i; "

@@ -42,6 +42,7 @@ LINES = (
     "reverse C.m",
     "shift C.m -2",
     "skew S.i S.t -2",
+    "partition S where k <= 4*t + 1 -> R",
     "wavefront S.t S.i -> w",
     "map S.t S.i -> w = i + 2*t - 1, p = -t",
     "join C.mo C.mi -> m",
