@@ -1,12 +1,11 @@
 """Analytic schedules for contractions: matrix products, convolutions, most einsums.
 
+Also triangular and in-place ones: whether their schedule is legal is for the caller to check.
+
     for mc (parallel): pack A        cache blocks, only where an operand outgrows its cache
       for nr: for mr:                register blocks
         for k:                       the reduction, unrolled
           rows x vectors             accumulators in registers
-
-The index names below follow a matrix product: ``columns`` is the vectorised index of the result,
-``rows`` the index along which the vectors of the other operand are reused.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loopstack.schedule.access_shape import AccessShape, StatementShape
+from loopstack.schedule.contraction_roles import Contraction
 from loopstack.schedule.hardware import Hardware
 from loopstack.schedule.register_block import RegisterBlock, choose_block
 
@@ -34,52 +33,20 @@ PACK_REUSE = 8
 """A packed panel must be read at least this many times to pay for its copy."""
 
 
-@dataclass(frozen=True)
-class Contraction:
-    """A contraction with its roles chosen."""
-
-    shape: StatementShape
-    columns: str
-    rows: str | None
-    streamed: AccessShape | None
-    """The operand that is contiguous along columns and independent of rows (B of a product)."""
-    repeated: AccessShape | None
-    """The operand that is broadcast along columns (A of a product)."""
-
-
-def find_contraction(shape: StatementShape, lanes: int) -> Contraction | None:
-    """Return the roles, or None when the statement has no reuse to block for."""
-    reduction = shape.statement.reduction
-    if reduction is None or not shape.statement.reduction_indices or len(shape.reads) < 2:
-        return None
-    columns = next((i for i in shape.outputs if _can_vectorize(shape, i)), None)
-    if columns is None or shape.extents[columns] < 2:
-        return None
-    rows = _best_rows(shape, columns)
-    streamed = next((r for r in shape.reads if r.stride(columns) == 1 and not (rows and r.stride(rows))), None)
-    repeated = next((r for r in shape.reads if r.stride(columns) == 0), None)
-    return Contraction(shape, columns, rows, streamed, repeated)
-
-
-def _can_vectorize(shape: StatementShape, index: str) -> bool:
-    """Contiguous in the result, contiguous or absent in every operand."""
-    return shape.write.stride(index) == 1 and all(r.stride(index) in (0, 1) for r in shape.reads)
-
-
-def _best_rows(shape: StatementShape, columns: str) -> str | None:
-    """Return the output index along which most vector loads are reused."""
-    candidates = [
-        i for i in shape.outputs
-        if i != columns and any(r.stride(columns) == 1 and r.stride(i) == 0 for r in shape.reads)
-    ]  # fmt: skip
-    return max(candidates, key=lambda i: shape.extents[i], default=None)
-
-
 def contraction_script(
-    c: Contraction, hardware: Hardware, threads: int, constants: frozenset[str] = frozenset()
-) -> list[str]:
-    """Return the script of one contraction; operands in ``constants`` are packed once, at the root."""
-    return Script(c, hardware, threads, constants).lines()
+    c: Contraction, hardware: Hardware, threads: int, constants: frozenset[str] = frozenset(),
+    prefix: str = "",
+) -> list[str]:  # fmt: skip
+    """Return the script of one contraction.
+
+    Operands in ``constants`` are packed once, at the root; names of buffers start with ``prefix``.
+    """
+    return Script(c, hardware, threads, constants, prefix).lines()
+
+
+def is_worth_blocking(c: Contraction, hardware: Hardware) -> bool:
+    """Tell whether packed panels pay for their copies: a nest of its own beats a fused one."""
+    return Script(c, hardware, 1).packs_panels()
 
 
 @dataclass(frozen=True)
@@ -89,7 +56,8 @@ class Script:
     c: Contraction
     hardware: Hardware
     threads: int
-    constants: frozenset[str]
+    constants: frozenset[str] = frozenset()
+    prefix: str = ""
 
     # ---- sizes ------------------------------------------------------------------------------
     @property
@@ -166,7 +134,12 @@ class Script:
 
     @property
     def streamed_bytes(self) -> int:
-        return self.c.shape.read_bytes(self.c.streamed) if self.c.streamed else 0
+        return sum(map(self.c.shape.read_bytes, self.c.streamed))
+
+    @property
+    def has_constant(self) -> bool:
+        """The streamed operand never changes."""
+        return len(self.c.streamed) == 1 and self.c.streamed[0].array in self.constants
 
     def form(self) -> Callable[[], list[str]]:
         """Return the method that writes the script.
@@ -177,7 +150,7 @@ class Script:
         rows     few rows, a large streamed operand: pack it block by block, in memory order
         vector   one row: walk the streamed operand once, in memory order
         """
-        if not self.is_product or self.c.streamed is None or self.c.repeated is None:
+        if not self.is_product or not self.c.streamed or not self.c.repeated:
             return self.plain
         large = self.streamed_bytes > self.hardware.l2_bytes
         if self.reuse < PACK_REUSE:
@@ -186,14 +159,12 @@ class Script:
         return self.plain if self._panels_fit() else self.packed
 
     def packs_panels(self) -> bool:
-        constant = self.c.streamed is not None and self.c.streamed.array in self.constants
-        return self.is_product and self.reuse >= PACK_REUSE and not constant
+        return self.is_product and self.reuse >= PACK_REUSE and not self.has_constant
 
     def _panels_fit(self) -> bool:
         """The panel about fits L1, and the repeated operand fits L2 or is read few times."""
-        assert self.c.repeated is not None
         block = self.block()
-        panel = self.depth * block.vectors * self.hardware.vector_bytes
+        panel = len(self.c.streamed) * self.depth * block.vectors * self.hardware.vector_bytes
         repeated = self.extent(self.c.rows) * self.depth * self.c.shape.item_bytes
         passes = -(-self.extent(self.c.columns) // (block.vectors * self.lanes))
         fits = repeated <= self.hardware.l2_bytes or passes <= FEW_PASSES
@@ -225,11 +196,10 @@ class Script:
         k = c.shape.statement.reduction_indices[0]
         depth = self.depth_block(block)
         rows = self.rows_block(block, depth)
-        assert c.rows is not None and c.streamed is not None and c.repeated is not None
-        constant = c.streamed.array in self.constants
+        assert c.rows is not None
         lines = [f"split {name}.{k} {depth} -> kc, ki", f"split {name}.{c.rows} {rows} -> mc, m1"]
         outer, columns = [i for i in c.shape.outputs if i not in (c.columns, c.rows)], c.columns
-        if not constant and (width := self.columns_block(block, depth)):
+        if not self.has_constant and (width := self.columns_block(block, depth)):
             lines.append(f"split {name}.{columns} {width} -> nc, n1")
             outer, columns = [*outer, "nc"], "n1"
         lines += [
@@ -237,12 +207,9 @@ class Script:
             f"split {name}.m1 {block.rows} -> mr, mv tail=peel",
             f"reorder {name} {' '.join([*outer, 'kc', 'mc', 'nr', 'mr', 'ki', 'mv', 'nv'])}",
         ]
-        place, dims = ("root", "kc, nr, ki, nv") if constant else (f"{name}.kc", "nr, ki, nv")
+        place, dims = self._streamed_place()
+        lines += self._streamed_packs(place, dims, "ki") + self._repeated_packs(k)
         lines += [
-            f"pack {c.streamed.array} at {place} as Bp[{dims}] pad=0 align=64",
-            "vectorize Bp.nv",
-            f"pack {c.repeated.array} at {name}.mc as Ap[mr, mv, ki] pad=0 align=64",
-            "vectorize Ap.ki",
             f"split {name}.ki {UNROLL} -> ki, ku tail=peel",
             f"unroll {name}.ku",
             f"unroll_and_jam {name}.mv",
@@ -250,7 +217,7 @@ class Script:
             f"prefetch {c.shape.write.array} at {name}.mr write",
         ]
         if self._is_parallel():
-            lines += [] if constant else ["parallelize Bp.nr"]
+            lines += [] if self.has_constant else [f"parallelize {b}.nr" for b in self._streamed_names()]
             lines.append(f"parallelize {name}.mc")
         return lines
 
@@ -258,23 +225,24 @@ class Script:
         """A few rows times a large matrix: every block of it is packed as it streams in."""
         block, name, c = self.block(), self.name, self.c
         k = c.shape.statement.reduction_indices[0]
-        assert c.streamed is not None
         lines, outer, inner = self._register_splits(block)
         lines.insert(0, f"split {name}.{k} {STREAM_DEPTH} -> kc, ki")
         batch = [i for i in c.shape.outputs if i not in (c.columns, c.rows)]
-        constant = c.streamed.array in self.constants
-        place, dims = ("root", "kc, nr, ki, nv") if constant else (f"{name}.kc", "nr, ki, nv")
+        place, dims = self._streamed_place()
+        lines.append(f"reorder {name} {' '.join([*batch, 'kc', *outer, 'ki', *inner])}")
+        order = "kc ki nr nv" if self.has_constant else "ki nr nv"
+        for packed in self._streamed_packs(place, dims, "ki"):
+            verb, buffer = packed.split()[:2]
+            if verb == "vectorize":
+                lines.append(f"reorder {buffer.partition('.')[0]} {order}")
+            lines.append(packed)
         lines += [
-            f"reorder {name} {' '.join([*batch, 'kc', *outer, 'ki', *inner])}",
-            f"pack {c.streamed.array} at {place} as Bp[{dims}] pad=0 align=64",
-            "reorder Bp " + ("kc ki nr nv" if constant else "ki nr nv"),
-            "vectorize Bp.nv",
             f"split {name}.ki {UNROLL} -> ki, ku tail=peel",
             f"unroll {name}.ku",
             *self._leaves(inner),
         ]
         if self._is_parallel():
-            lines += [] if constant else ["parallelize Bp.ki"]
+            lines += [] if self.has_constant else [f"parallelize {b}.ki" for b in self._streamed_names()]
             lines.append(f"parallelize {name}.nr")
         return lines
 
@@ -305,11 +273,12 @@ class Script:
     def _constant_pack(self) -> list[str]:
         """Pack a constant streamed operand into panels as wide as a register block."""
         c = self.c
-        if c.streamed is None or c.streamed.array not in self.constants:
+        if not self.has_constant:
             return []
-        walked = [i for i in c.shape.statement.indices if c.streamed.stride(i) and i != c.columns]
-        dims = ["nr", *walked, "nv"]
-        return [f"pack {c.streamed.array} at root as Bp[{', '.join(dims)}] pad=0 align=64"]
+        operand, (buffer,) = c.streamed[0], self._streamed_names()
+        walked = [i for i in c.shape.statement.indices if operand.stride(i) and i != c.columns]
+        dims = ", ".join(["nr", *walked, "nv"])
+        return [f"pack {operand.array} at root as {buffer}[{dims}] pad=0 align=64"]
 
     def _register_splits(self, block: RegisterBlock) -> tuple[list[str], list[str], list[str]]:
         """Return (commands, loops over blocks, loops inside a block)."""
@@ -323,11 +292,43 @@ class Script:
         return lines, ["nr", *outer], [*inner, "nv"]
 
     def _panel_pack(self, depth: str) -> list[str]:
-        assert self.c.streamed is not None
-        return [
-            f"pack {self.c.streamed.array} at {self.name}.nr as Bp[{depth}, nv] pad=0 align=64",
-            "vectorize Bp.nv",
-        ]
+        return self._streamed_packs(f"{self.name}.nr", f"{depth}, nv", depth)
+
+    # ---- packs ------------------------------------------------------------------------------
+    def _streamed_names(self) -> list[str]:
+        return [self._buffer("Bp", n) for n in range(len(self.c.streamed))]
+
+    def _buffer(self, name: str, number: int) -> str:
+        return f"{self.prefix}{name}{number + 1 if number else ''}"
+
+    def _streamed_place(self) -> tuple[str, str]:
+        """Return where streamed operands are packed, and the dimensions of the buffer."""
+        return ("root", "kc, nr, ki, nv") if self.has_constant else (f"{self.name}.kc", "nr, ki, nv")
+
+    def _streamed_packs(self, place: str, dims: str, depth: str) -> list[str]:
+        """Pack every streamed operand; one that lies along the reduction is turned."""
+        lines = []
+        for operand, buffer in zip(self.c.streamed, self._streamed_names()):
+            along = depth if self.c.is_transposed(operand) else "nv"
+            lines += [
+                f"pack {operand.array} at {place} as {buffer}[{dims}] pad=0 align=64",
+                f"vectorize {buffer}.{along}",
+            ]
+        return lines
+
+    def _repeated_packs(self, depth: str) -> list[str]:
+        """Pack every repeated operand, its rows the way they lie in memory."""
+        lines = []
+        for number, operand in enumerate(self.c.repeated):
+            assert self.c.rows is not None
+            buffer = self._buffer("Ap", number)
+            turned = operand.stride(self.c.rows) == 1 and operand.stride(depth) != 1
+            dims, along = ("mr, ki, mv", "mv") if turned else ("mr, mv, ki", "ki")
+            lines += [
+                f"pack {operand.array} at {self.name}.mc as {buffer}[{dims}] pad=0 align=64",
+                f"vectorize {buffer}.{along}",
+            ]
+        return lines
 
     def _unrolled_reduction(self, last: str) -> list[str]:
         """Unroll the innermost reduction loop, whole when it is short."""

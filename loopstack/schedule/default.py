@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from loopstack.ir.program import Program
 from loopstack.schedule.access_shape import StatementShape, Strides, statement_shape
-from loopstack.schedule.contraction import contraction_script, find_contraction
+from loopstack.schedule.contraction import contraction_script, is_worth_blocking
+from loopstack.schedule.contraction_roles import Contraction, find_contraction
 from loopstack.schedule.fusion import fusion_script
 from loopstack.schedule.hardware import Hardware
 from loopstack.schedule.script import Schedule
@@ -41,15 +42,34 @@ def default_schedule(
     shapes = [statement_shape(program, s, strides or {}) for s in program.statements]
     if any(shape.instances == 0 for shape in shapes):
         return Schedule.parse("schedule 1\n")
+    blocked = _blocked_contractions(shapes, hardware)
+    prefix = "{}_" if len(blocked) > 1 else ""
     lines = ["schedule 1"]
-    fused = fusion_script(program, shapes)
+    fused = fusion_script(program, shapes, alone=blocked.keys())
     lines += fused.lines
     for shape in shapes:
-        context = Context(hardware, threads, fused.head_of(shape.statement.name), constants)
-        lines += _statement_script(shape, context)
+        name = shape.statement.name
+        if name in blocked:
+            lines += contraction_script(
+                blocked[name], hardware, threads, constants, prefix.format(name)
+            )
+            continue
+        lines += _statement_script(shape, Context(hardware, threads, fused.head_of(name), constants))
     if threads > 1:
         lines += [f"parallelize {loop}" for loop, group in fused.groups if _is_worth(group, threads)]
     return Schedule.parse("\n".join(lines) + "\n")
+
+
+def _blocked_contractions(
+    shapes: list[StatementShape], hardware: Hardware
+) -> dict[str, Contraction]:
+    """Return the contractions that get cache blocks and packs, by statement."""
+    found = {}
+    for shape in shapes:
+        c = None if _reads_itself(shape) else find_contraction(shape)
+        if c is not None and is_worth_blocking(c, hardware):
+            found[shape.statement.name] = c
+    return found
 
 
 def _is_worth(group: list[StatementShape], threads: int) -> bool:
@@ -72,9 +92,8 @@ class Context:
 def _statement_script(shape: StatementShape, context: Context) -> list[str]:
     if _reads_itself(shape):
         return []  # a recurrence: its own order is the only one known to be right
-    lanes = context.hardware.lanes(shape.item_bytes)
-    found = None if context.shared else find_contraction(shape, lanes)
-    if found is not None:
+    found = None if context.shared else find_contraction(shape)
+    if found is not None and not any(map(found.is_transposed, found.streamed)):
         return contraction_script(found, context.hardware, context.threads, context.constants)
     if shape.statement.reduction_indices:
         return _row_fold_script(shape, context)

@@ -7,6 +7,7 @@ quotient become one loop over rows.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from loopstack.ir.affine import name as form_of
@@ -26,14 +27,19 @@ class Fused:
         return self.owned.get(statement, ())
 
 
-def fusion_script(program: Program, shapes: list[StatementShape]) -> Fused:
-    """Return ``fuse`` commands for every run of statements that share their first index."""
+def fusion_script(
+    program: Program, shapes: list[StatementShape], alone: Collection[str] = ()
+) -> Fused:
+    """Return ``fuse`` commands for every run of statements that share their first index.
+
+    Statements in ``alone`` keep loops of their own.
+    """
     lines: list[str] = []
     owned: dict[str, tuple[str, ...]] = {}
     groups: list[tuple[str, list[StatementShape]]] = []
     group: list[StatementShape] = []
     for shape in shapes:
-        if group and _fits(group, shape):
+        if group and shape.statement.name not in alone and _fits(group, shape):
             head = group[0].statement
             if len(group) == 1:
                 groups.append((_outer_loop(head), group))
@@ -42,7 +48,7 @@ def fusion_script(program: Program, shapes: list[StatementShape]) -> Fused:
             owned[head.name] = (_outer_loop(head),)
             group.append(shape)
         else:
-            group = [shape]
+            group = [] if shape.statement.name in alone else [shape]
     return Fused(lines, owned, groups)
 
 

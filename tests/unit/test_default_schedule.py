@@ -37,6 +37,19 @@ def test_text(shape: str, hardware: Hardware, golden: Golden) -> None:
     golden(str(default_schedule(bound, hardware.isa, 2, hardware=hardware)), f"{shape}.{hardware.isa}")
 
 
+@ls.kernel
+def chain(A: ls.f32["m k"], B: ls.f32["k n"], D: ls.f32["p n"]) -> ls.f32["m p"]:
+    m, n, k, p = ls.indices("m n k p")
+    t = ls.named("T", ls.sum(A[m, k] * B[k, n], over=k), dims="m n")
+    return ls.named("E", ls.sum(t[m, n] * D[p, n], over=n))
+
+
+def test_large_products_in_a_row_are_not_fused(golden: Golden) -> None:
+    """Each has a nest and buffers of its own; the transposed operand is turned while packed."""
+    bound = chain.program.bind({"m": 600, "n": 800, "k": 700, "p": 900})
+    golden(str(default_schedule(bound, "avx2", 1, hardware=DESKTOP)), "chain.avx2")
+
+
 def test_result_rows_of_a_block_stay_within_the_tlb() -> None:
     bound = matmul.program.bind({"m": 4096, "n": 4096, "k": 256})
     text = str(default_schedule(bound, "avx2", 1, hardware=DESKTOP))
