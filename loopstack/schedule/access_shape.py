@@ -12,6 +12,7 @@ from loopstack.ir.affine import Affine
 from loopstack.ir.expr import ITEM_SIZE_BYTES, walk
 from loopstack.ir.expr import Op as OpNode
 from loopstack.ir.program import Program, Statement
+from loopstack.poly.intervals import UNBOUNDED, is_finite, tighten
 
 Strides = Mapping[str, tuple[int, ...]]
 TRANSCENDENTAL = frozenset({"exp"})
@@ -107,14 +108,10 @@ def dense_strides(program: Program, array: str) -> tuple[int, ...]:
 
 
 def index_extent(statement: Statement, index: str) -> int:
-    """Return the extent of ``index`` given by constraints on it alone (0 when there is none)."""
-    low, high = 0, 0
-    for form in statement.constraints:
-        factor = form.coefficient(index)
-        if factor == 0 or form.names != {index}:
-            continue
-        if factor > 0:
-            low = max(low, -(form.const // factor))
-        else:
-            high = max(high, form.const // -factor + 1)
-    return max(high - low, 0)
+    """Return the extent of ``index`` over the whole domain (0 when it is empty)."""
+    own = [form for form in statement.constraints if form.names == {index}]
+    low, high = tighten({index: UNBOUNDED}, own)[index]
+    if not is_finite((low, high)):  # a corner: other indices bound it
+        everything = dict.fromkeys(statement.indices, UNBOUNDED)
+        low, high = tighten(everything, statement.constraints)[index]
+    return max(high - low + 1, 0)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from loopstack.ir.program import Program
 from loopstack.schedule.access_shape import StatementShape, Strides, statement_shape
+from loopstack.schedule.affine_default import affine_schedule, is_affine
 from loopstack.schedule.contraction import contraction_script, is_worth_blocking
 from loopstack.schedule.contraction_roles import Contraction, find_contraction
 from loopstack.schedule.fusion import fusion_script
@@ -44,6 +45,8 @@ def default_schedule(
         return Schedule.parse("schedule 1\n")
     blocked = _blocked_contractions(shapes, hardware)
     prefix = "{}_" if len(blocked) > 1 else ""
+    if is_affine(program):
+        return affine_schedule(program, hardware, threads, strides)
     lines = ["schedule 1"]
     fused = fusion_script(program, shapes, alone=blocked.keys())
     lines += fused.lines

@@ -57,7 +57,7 @@ class Schedule:
     def append(self, command: Command | str) -> Schedule:
         """Return this script with one more command, given as a value or as a line of text."""
         if isinstance(command, str):
-            command = _read_command(Words(command, len(self.commands) + 2))
+            command = read_line(command, len(self.commands) + 2)
         lines = [self.line(number) for number in range(len(self.commands))]
         following = max(lines, default=1) + 1
         return Schedule((*self.commands, command), (*lines, following))
@@ -68,6 +68,11 @@ class Schedule:
 
     def __str__(self) -> str:
         return "".join(f"{line}\n" for line in (f"schedule {VERSION}", *map(str, self.commands)))
+
+
+def read_line(text: str, number: int = 1) -> Command:
+    """Return the command of one line. Raises ScheduleSyntaxError."""
+    return _read_command(Words(text, number))
 
 
 def apply(tree: Tree, command: Command) -> Tree:

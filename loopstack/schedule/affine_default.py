@@ -1,0 +1,170 @@
+"""The default schedule of affine programs: every step is tried, and kept when it is legal.
+
+    contractions     isolated by distributing the loops around them, then blocked and packed
+    other nests      the index that walks memory goes innermost and is vectorised
+    outer loops      the outermost loop that carries nothing runs in parallel
+
+Loops are not distributed without need: nests that stream through memory share what they read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loopstack.ir.loop_tree import Leaf, Loop, Node
+from loopstack.ir.program import Program, Statement
+from loopstack.schedule.access_shape import StatementShape, Strides, statement_shape
+from loopstack.schedule.contraction import contraction_script, is_worth_blocking
+from loopstack.schedule.contraction_roles import Contraction, find_contraction
+from loopstack.schedule.greedy import Draft
+from loopstack.schedule.hardware import Hardware
+from loopstack.schedule.lookup import leaves_below
+from loopstack.schedule.script import Schedule
+
+PARALLEL_FLOPS = 100_000
+"""Work of one visit of a parallel loop below which waking the team does not pay."""
+
+
+def affine_schedule(
+    program: Program, hardware: Hardware, threads: int, strides: Strides | None = None
+) -> Schedule:
+    """Return a legal schedule of any program with integer sizes; nothing is measured."""
+    shapes = {s.name: statement_shape(program, s, strides or {}) for s in program.statements}
+    draft = Draft(program)
+    blocked = _block_contractions(draft, shapes, hardware, threads)
+    for chain in _chains(draft.tree.body, ()):
+        if _names(chain[-1]) <= shapes.keys() - blocked:
+            _vectorize(draft, chain, shapes)
+    if threads > 1:
+        for node in draft.tree.body:
+            if isinstance(node, Loop) and _names(node) <= shapes.keys() - blocked:
+                _parallelize(draft, node, shapes, 1)
+    return draft.schedule()
+
+
+def _names(node: Node) -> set[str]:
+    return {leaf.statement for leaf in leaves_below([node])}
+
+
+# ---- contractions -------------------------------------------------------------------------------
+def _block_contractions(
+    draft: Draft, shapes: dict[str, StatementShape], hardware: Hardware, threads: int
+) -> set[str]:
+    """Block every contraction worth it, heaviest first; return the statements that are done."""
+    found = {name: c for name, shape in shapes.items()
+             if (c := find_contraction(shape)) and is_worth_blocking(c, hardware)}  # fmt: skip
+    done: set[str] = set()
+    prefix = "{}_" if len(found) > 1 else ""
+    for name in sorted(found, key=lambda n: -shapes[n].flops):
+        script = contraction_script(found[name], hardware, threads, prefix=prefix.format(name))
+        mark = draft.mark()
+        _isolate(draft, found[name])
+        if draft.attempt(script) or (threads > 1 and draft.attempt(_sequential(script))):
+            done.add(name)
+        else:
+            draft.undo(mark)
+    return done
+
+
+def _sequential(script: list[str]) -> list[str]:
+    return [line for line in script if not line.startswith("parallelize")]
+
+
+def _isolate(draft: Draft, c: Contraction) -> None:
+    """Distribute the loops around a statement, outermost first, as far as that is legal."""
+    name = c.shape.statement.name
+    for index in c.shape.statement.indices:
+        draft.attempt([f"distribute {name}.{index}"])
+
+
+# ---- nests that walk memory ---------------------------------------------------------------------
+Chain = tuple[Loop, ...]
+
+
+def _chains(nodes: tuple[Node, ...], above: Chain) -> list[Chain]:
+    """Return every maximal perfect nest that ends in an innermost loop."""
+    loops = [node for node in nodes if isinstance(node, Loop)]
+    perfect = above if len(nodes) == 1 else ()
+    found: list[Chain] = []
+    for loop in loops:
+        inner = [node for node in loop.body if isinstance(node, Loop)]
+        chain = (*perfect, loop)
+        found += _chains(loop.body, chain) if inner else [chain]
+    return found
+
+
+def _vectorize(draft: Draft, chain: Chain, shapes: dict[str, StatementShape]) -> None:
+    """Move the index that walks memory innermost, and run it as lanes; the first legal one wins."""
+    leaves = [leaf for leaf in leaves_below(chain[-1].body)]
+    order = [loop.name for loop in chain]
+    scored = {name: _score(leaves, name, shapes) for name in order}
+    for name in sorted(order, key=lambda n: (-scored[n], -order.index(n))):
+        if scored[name] <= 0:
+            return
+        lines = [f"vectorize {name}"]
+        if name != order[-1]:
+            moved = [n.rpartition(".")[2] for n in order if n != name]
+            owner, _, index = name.rpartition(".")
+            lines.insert(0, f"reorder {owner} {' '.join([*moved, index])}")
+        if draft.attempt(lines):
+            return
+
+
+def _score(leaves: list[Leaf], loop: str, shapes: dict[str, StatementShape]) -> float:
+    """Count accesses that are contiguous along ``loop``, writes twice; strided ones count against."""
+    total = 0.0
+    for leaf in leaves:
+        index = next((i for i, form in leaf.binding if loop in form.names), None)
+        if index is None:
+            continue
+        shape = shapes[leaf.statement]
+        total += 2 * _access_score(shape.write.stride(index))
+        total += sum(_access_score(read.stride(index)) for read in shape.reads)
+    return total
+
+
+def _access_score(stride: int) -> float:
+    if stride == 1:
+        return 1.0
+    return 0.0 if stride == 0 else -1.0
+
+
+# ---- threads ------------------------------------------------------------------------------------
+def _parallelize(
+    draft: Draft, loop: Loop, shapes: dict[str, StatementShape], visits: int
+) -> None:
+    """Run the outermost loop that carries nothing in parallel, if one visit of it has enough work."""
+    leaves = leaves_below([loop])
+    flops = sum(shapes[leaf.statement].flops for leaf in leaves)
+    if flops // max(visits, 1) < PARALLEL_FLOPS or loop.kind != "seq":
+        return
+    if draft.attempt([f"parallelize {loop.name}"]):
+        return
+    trips = visits * max(_extent(leaf, loop.name, shapes) for leaf in leaves)
+    for node in loop.body:
+        if isinstance(node, Loop):
+            _parallelize(draft, node, shapes, trips)
+
+
+def _extent(leaf: Leaf, loop: str, shapes: dict[str, StatementShape]) -> int:
+    index = next((i for i, form in leaf.binding if loop in form.names), None)
+    return shapes[leaf.statement].extents[index] if index is not None else 1
+
+
+def is_affine(program: Program) -> bool:
+    """Tell whether a program needs this rule: statements share loops, or work in place."""
+    tops = [s.order[0] if s.order else n for n, s in enumerate(program.statements)]
+    if len(set(tops)) < len(tops):
+        return True
+    return any(_in_place(s) or _has_corners(s) for s in program.statements)
+
+
+def _in_place(statement: Statement) -> bool:
+    reduction = statement.reduction
+    if reduction is not None and reduction.init == "existing":
+        return True
+    return any(read.array == statement.write.array for read in statement.reads)
+
+
+def _has_corners(statement: Statement) -> bool:
+    return any(len(form.names) > 1 for form in statement.constraints)
