@@ -71,9 +71,9 @@ def _sequential(script: list[str]) -> list[str]:
 
 
 def _isolate(draft: Draft, c: Contraction) -> None:
-    """Distribute the loops around a statement, outermost first, as far as that is legal."""
+    """Distribute the loops around a statement, innermost first, as far as that is legal."""
     name = c.shape.statement.name
-    for index in c.shape.statement.indices:
+    for index in reversed(c.shape.statement.indices):
         draft.attempt([f"distribute {name}.{index}"])
 
 
