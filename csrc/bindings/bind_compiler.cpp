@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bindings.hpp"
+#include "nest/nest.hpp"
 
 namespace py = pybind11;
 
@@ -42,6 +43,12 @@ Code compile_for(const std::string& nest_text, const std::string& isa) {
   if (!target_from_name(isa, &target)) throw TargetError("unknown instruction set '" + isa + "'");
   const py::gil_scoped_release released;
   return compile(nest_text, target);
+}
+
+std::string print_nest(const std::string& nest_text) {
+  const nest::Nest nest = nest::read(nest_text);
+  nest::verify(nest);
+  return nest::print(nest);
 }
 
 Code code_from_bytes(const py::bytes& bytes, std::size_t entry_offset, std::int64_t workspace_bytes,
@@ -88,6 +95,8 @@ void bind_compiler(py::module_& module) {
 
   module.def("compile", &compile_for, py::arg("nest_text"), py::arg("isa"),
              "Generate machine code for a nest; raises NestError (line, column) or TargetError.");
+  module.def("print_nest", &print_nest, py::arg("nest_text"),
+             "Parse and check a nest and print it anew; raises NestError (line, column).");
 }
 
 }  // namespace loopnest::python

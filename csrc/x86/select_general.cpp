@@ -124,6 +124,9 @@ void Selector::general_mul(const vir::Inst& i) {
   } else if (is_power_of_two(i.imm)) {
     copy(i.dst, i.a);
     if (i.imm > 1) emit(Op::shl, or_memory(inout(i.dst)), imm(log2_of(i.imm)));
+  } else if (i.imm == -1) {
+    copy(i.dst, i.a);
+    emit(Op::neg, or_memory(inout(i.dst)));
   } else if (i.imm == 3 || i.imm == 5 || i.imm == 9) {
     const auto scale = static_cast<std::uint8_t>(i.imm - 1);
     const MachineMemory sum{.base = i.a, .index = i.a, .scale = scale};

@@ -11,6 +11,7 @@ Role: run kernels for instruction sets the host lacks, and check every memory ac
   exact.py     fused multiply-add rounded once
   memory.py    regions; any access outside one raises AccessViolation
   machine.py   the run loop, the call frame of loopnest/abi.hpp, parallel loops
+  serve.py     runs on behalf of another process: the C++ tests
 
 Every lane that is not masked off is bounds-checked; lanes that are masked off never fault.
 Rounding is to nearest even. NaN payloads are not modelled. An instruction without semantics

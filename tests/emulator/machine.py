@@ -108,8 +108,7 @@ class Machine:
     def _stack_top(self, thread: int) -> int:
         """A multiple of 16; a nested call of the same thread goes on below its caller."""
         if thread not in self._stacks:
-            stack = _aligned(STACK_BYTES)
-            stack[:] = 0xA5
+            stack = _aligned(STACK_BYTES, 0xA5)
             self._stacks[thread] = self.map(f"stack of thread {thread}", stack) + STACK_BYTES
         top, rsp = self._stacks[thread], self.state.gpr[RSP]
         is_nested = top - STACK_BYTES < rsp <= top
@@ -209,8 +208,8 @@ def _signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def _aligned(size: int) -> np.ndarray:
-    """Bytes that begin at a page; their contents are recognisable nonsense."""
-    raw = np.full(size + PAGE_BYTES, 0xFF, np.uint8)
+def _aligned(size: int, nonsense: int = 0xFF) -> np.ndarray:
+    """Bytes that begin at a page, every one of them ``nonsense``."""
+    raw = np.full(size + PAGE_BYTES, nonsense, np.uint8)
     start = -raw.ctypes.data % PAGE_BYTES
     return raw[start : start + size]

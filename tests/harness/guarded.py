@@ -26,18 +26,26 @@ Side = Literal["low", "high"]
 PAGE_BYTES = mmap.PAGESIZE
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PROT_NONE = 0
+_MAP_NORESERVE = 0x4000  # Linux; the module mmap has no name for it
+_SPARSE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
 
 
 class GuardedArray:
     """A dense array whose first or last element is flush against an unreadable page."""
 
     def __init__(
-        self, shape: Sequence[int], dtype: np.typing.DTypeLike, side: Side = "high"
+        self,
+        shape: Sequence[int],
+        dtype: np.typing.DTypeLike,
+        side: Side = "high",
+        is_sparse: bool = False,
     ) -> None:
+        """``is_sparse``: larger than memory, of which few pages are used."""
         dtype = np.dtype(dtype)
         size_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         inner = max(-(-size_bytes // PAGE_BYTES), 1) * PAGE_BYTES
-        self._map = mmap.mmap(-1, inner + 2 * PAGE_BYTES)
+        flags = _SPARSE if is_sparse else mmap.MAP_SHARED | mmap.MAP_ANONYMOUS
+        self._map = mmap.mmap(-1, inner + 2 * PAGE_BYTES, flags=flags)
         base = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
         offset = PAGE_BYTES if side == "low" else PAGE_BYTES + inner - size_bytes
         self.array = np.ndarray(tuple(shape), dtype, self._map, offset)

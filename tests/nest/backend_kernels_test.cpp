@@ -260,7 +260,7 @@ void serial_parallel_for(loopnest_frame* frame, loopnest_body body, const std::i
                          std::int64_t begin, std::int64_t end) {
   check(reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) % 16 == 0, "stack alignment");
   asm volatile("" ::: "xmm0", "xmm1", "xmm2", "xmm15");
-  const std::int64_t middle = begin + (end - begin) / 2;
+  const std::int64_t middle = begin + (end - begin + 1) / 2;  // as the emulator and the runtime do
   body(frame, captures, begin, middle, 0);
   body(frame, captures, middle, end, frame->threads - 1);
 }
@@ -326,7 +326,7 @@ void test_parallel(const Target& t) {
   Executable(code, t).run(frame, 2);
   for (int k = 0; k < n; ++k) check(data[k] == k + 2 * n, name(t, "parallel element"));
   check(workspace[2] == 5, name(t, "values live across a parallel call"));
-  check(privates[3] == 4 + n && privates[512 + 3] == 10 + n, name(t, "private workspace"));
+  check(privates[3] == 5 + n && privates[512 + 3] == 10 + n, name(t, "private workspace"));
 }
 
 // ---- what is refused ----

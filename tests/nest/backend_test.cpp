@@ -124,7 +124,7 @@ void test_random_programs(int count);
 }  // namespace backend_test
 
 // Arguments: the number of random programs; a command that runs the emulator, for targets this
-// processor lacks (x86_emulator.py).
+// processor lacks (python -m emulator.serve).
 int main(int argc, char** argv) {
   if (argc > 2) backend_test::start_emulator(argv[2]);
   backend_test::test_operators();

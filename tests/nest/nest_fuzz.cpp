@@ -107,8 +107,9 @@ class Maker {
     return text;
   }
 
-  std::string head(const std::string& name) {
-    return "nest " + name + "\nthreads " + str(between(1, 3)) + "\n";
+  // `roundings`: see nest_runner.cpp.
+  std::string head(const std::string& name, int roundings = 2) {
+    return "# roundings " + str(roundings) + "\nnest " + name + "\nthreads " + str(between(1, 3)) + "\n";
   }
 
   // out[permuted, strided] = f(in[...], broadcast[...], index)
@@ -179,7 +180,7 @@ class Maker {
     std::string a = "A[" + S(k * mr) + "*mo + " + S(k) + "*mi + " + S(kc) + "*ko + ki]";
     std::string b = "B[" + S(n * kc) + "*ko + " + S(n) + "*ki + " + S(nr) + "*no + ni]";
     std::string outer = pick(2) ? " parallel" : "";
-    std::string text = head("contraction") + "# tolerance 1e-4\narray A " + t + " argument 0\narray B " + t +
+    std::string text = head("contraction", 40) + "array A " + t + " argument 0\narray B " + t +
                        " argument 1\narray C " + t + " argument 2\narray acc " + t + " register " + S(mr * nr) + "\n{\n";
     text += "for ko = 0 .. " + S((k + kc - 1) / kc) + " {\nfor mo = 0 .. " + S((m + mr - 1) / mr) + outer + " {\nfor no = 0 .. " +
             S((n + nr - 1) / nr) + " {\n";
@@ -215,7 +216,7 @@ class Maker {
     std::string t = type();
     auto S = [](std::int64_t v) { return str(v); };
     std::string in = "for l = 0 .. " + S(lanes) + " vector {\n";
-    std::string text = head("rows") + "# tolerance 1e-4\narray x " + t + " argument 0\narray y " + t + " argument 1\narray acc " + t +
+    std::string text = head("rows", 125) + "array x " + t + " argument 0\narray y " + t + " argument 1\narray acc " + t +
                        " register " + S(lanes) + "\n{\nfor i = 0 .. " + S(rows) + (pick(2) ? " parallel" : "") + " {\n";
     text += in + "acc[l] = " + fold[2] + ":" + t + "\n}\n";
     text += "for jo = 0 .. " + S((columns + lanes - 1) / lanes) + " {\nfor l = 0 .. min(" + S(lanes) + ", " + S(columns) + " - " + S(lanes) +
