@@ -53,12 +53,14 @@ def relaxed(program: Program, name: str) -> bool:
 
 def dependences(program: Program) -> tuple[Dependence, ...]:
     """Return every dependence of ``program``, one per kind, pair of statements and array."""
-    found: list[Dependence] = []
-    for array in program.arrays:
-        accesses = _Accesses.of(program, array.name)
-        if accesses.writes:
-            found += accesses.dependences()
+    found = [d for array in program.arrays for d in dependences_on(program, array.name)]
     return tuple(sorted(found, key=lambda d: _sort_key(program, d)))
+
+
+def dependences_on(program: Program, array: str) -> list[Dependence]:
+    """Return the dependences through one array."""
+    accesses = _Accesses.of(program, array)
+    return accesses.dependences() if accesses.writes else []
 
 
 def describe(program: Program) -> str:

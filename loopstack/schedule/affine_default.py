@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loopstack.ir.expr import loads
 from loopstack.ir.loop_tree import Leaf, Loop, Node
 from loopstack.ir.program import Program, Statement
 from loopstack.schedule.access_shape import StatementShape, Strides, statement_shape
@@ -18,9 +19,10 @@ from loopstack.schedule.contraction import contraction_script, is_worth_blocking
 from loopstack.schedule.contraction_roles import Contraction, find_contraction
 from loopstack.schedule.greedy import Draft
 from loopstack.schedule.hardware import Hardware
-from loopstack.schedule.lookup import leaves_below
+from loopstack.schedule.lookup import find_loop, leaves_below
 from loopstack.schedule.script import Schedule
 
+CONTRACTION_DEPTH = 3
 PARALLEL_FLOPS = 100_000
 """Work of one visit of a parallel loop below which waking the team does not pay."""
 
@@ -29,9 +31,9 @@ def affine_schedule(
     program: Program, hardware: Hardware, threads: int, strides: Strides | None = None
 ) -> Schedule:
     """Return a legal schedule of any program with integer sizes; nothing is measured."""
-    shapes = {s.name: statement_shape(program, s, strides or {}) for s in program.statements}
     draft = Draft(program)
-    blocked = _block_contractions(draft, shapes, hardware, threads)
+    blocked = _block_contractions(draft, hardware, threads, strides or {})
+    shapes = _shapes(draft.tree.program, strides or {})
     for chain in _chains(draft.tree.body, ()):
         if _names(chain[-1]) <= shapes.keys() - blocked:
             _vectorize(draft, chain, shapes)
@@ -42,15 +44,22 @@ def affine_schedule(
     return draft.schedule()
 
 
+def _shapes(program: Program, strides: Strides) -> dict[str, StatementShape]:
+    return {s.name: statement_shape(program, s, strides) for s in program.statements}
+
+
 def _names(node: Node) -> set[str]:
     return {leaf.statement for leaf in leaves_below([node])}
 
 
 # ---- contractions -------------------------------------------------------------------------------
 def _block_contractions(
-    draft: Draft, shapes: dict[str, StatementShape], hardware: Hardware, threads: int
+    draft: Draft, hardware: Hardware, threads: int, strides: Strides
 ) -> set[str]:
     """Block every contraction worth it, heaviest first; return the statements that are done."""
+    start = draft.mark()
+    _expand_temporaries(draft)
+    shapes = _shapes(draft.tree.program, strides)
     found = {name: c for name, shape in shapes.items()
              if (c := find_contraction(shape)) and is_worth_blocking(c, hardware)}  # fmt: skip
     done: set[str] = set()
@@ -63,6 +72,8 @@ def _block_contractions(
             done.add(name)
         else:
             draft.undo(mark)
+    if not done:
+        draft.undo(start)
     return done
 
 
@@ -74,7 +85,38 @@ def _isolate(draft: Draft, c: Contraction) -> None:
     """Distribute the loops around a statement, innermost first, as far as that is legal."""
     name = c.shape.statement.name
     for index in reversed(c.shape.statement.indices):
-        draft.attempt([f"distribute {name}.{index}"])
+        loop = f"{name}.{index}"
+        parts = _parts_of(draft, loop)
+        others = [part for part in parts if part != name]
+        for order in ([], [*others, name], [name, *others]):
+            arrow = f" -> {', '.join(order)}" if order else ""
+            if len(parts) > 1 and draft.attempt([f"distribute {loop}{arrow}"]):
+                break
+
+
+def _parts_of(draft: Draft, loop: str) -> list[str]:
+    """Return a statement of each part of a loop's body, the loop's own one where it is."""
+    owner = loop.rpartition(".")[0]
+    body = find_loop(draft.tree, loop)[-1].body
+    groups = [[leaf.statement for leaf in leaves_below([node])] for node in body]
+    return [owner if owner in names else names[0] for names in groups if names]
+
+
+def _expand_temporaries(draft: Draft) -> None:
+    """Give temporaries of deep nests a copy per iteration of the loops that all uses share."""
+    leaves = draft.tree.leaves()
+    for array in draft.tree.program.arrays:
+        users = [name for name, leaf in leaves.items() if array.name in _arrays_of(leaf)]
+        if array.is_argument or len(users) < 2:
+            continue
+        paths = [draft.tree.path(user) for user in users]
+        shared = [loop.name for loop in paths[0] if all(loop in path for path in paths)]
+        if shared and max(map(len, paths)) >= CONTRACTION_DEPTH:
+            draft.attempt([f"expand {array.name} at {' '.join(shared)}"])
+
+
+def _arrays_of(leaf: Leaf) -> set[str]:
+    return {leaf.write.array, *(load.array for load in loads(leaf.expr))}
 
 
 # ---- nests that walk memory ---------------------------------------------------------------------

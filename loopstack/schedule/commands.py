@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from loopstack.schedule.command import Command
 from loopstack.schedule.compute_at import ComputeAt
+from loopstack.schedule.expand import Expand
 from loopstack.schedule.fuse import Distribute, Fuse
 from loopstack.schedule.inline import Inline
 from loopstack.schedule.jam import UnrollAndJam
@@ -22,10 +23,10 @@ COMMANDS: dict[str, type[Command]] = {
     for command in (
         Reorder, Interchange, Reverse, Shift, Skew, Wavefront, Map, Partition,
         Split, Tile, Join, Fuse, Distribute, ComputeAt, Inline, Rfactor,
-        Pack, StageCommand,
+        Pack, StageCommand, Expand,
         Unroll, UnrollAndJam, Vectorize, Parallelize, PrefetchCommand, Stream,
     )
 }  # fmt: skip
 
-NOT_AVAILABLE_YET = ("privatize", "expand", "dot")
+NOT_AVAILABLE_YET = ("privatize", "dot")
 """Keywords of the schedule language that parse to an error that says so."""

@@ -121,26 +121,37 @@ def _bounded(loop: Loop) -> Nodes:
 
 @dataclass(frozen=True)
 class Distribute(Command):
-    """Give every part of a loop's body a loop of its own, in text order; undoes a fuse.
+    """Give every part of a loop's body a loop of its own; undoes a fuse.
 
-    The first part keeps the loop's name; the others are named after their first statement.
+    The parts stand in text order, or in the order of ``-> B, A``, which names a statement of each.
+    The first part of the text keeps the loop's name, the others are named after their first
+    statement.
     Requires: no dependence from a later part to an earlier one is carried by the loop.
     Before: ``for A.i: { A(A.i); B(A.i) }``
     After:  ``for A.i: A(A.i)`` and ``for B.i: B(B.i)``
-    Raises: ArgumentError when the body has one part, or a buffer or stage is placed at the loop.
+    Raises: ArgumentError when the body has one part, a buffer or stage is placed at the loop, or
+    the order does not name each part once.
     """
 
     keyword: ClassVar[str] = "distribute"
     loop: str
+    order: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, words: Words) -> Distribute:
         loop = words.loop()
+        if not words.accept("->"):
+            words.end()
+            return cls(loop)
+        order = [words.dotted("a statement")]
+        while words.accept(","):
+            order.append(words.dotted("a statement"))
         words.end()
-        return cls(loop)
+        return cls(loop, tuple(order))
 
     def __str__(self) -> str:
-        return f"distribute {self.loop}"
+        order = f" -> {', '.join(self.order)}" if self.order else ""
+        return f"distribute {self.loop}{order}"
 
     def apply(self, tree: Tree) -> Tree:
         path = find_loop(tree, self.loop)
@@ -158,7 +169,20 @@ class Distribute(Command):
             nodes.append(
                 replace(loop, name=name, body=substitute(part, {loop.name: form_of(name)}))
             )
-        return replace_at(tree, path, tuple(nodes))
+        return replace_at(tree, path, self._ordered(nodes))
+
+    def _ordered(self, nodes: list[Node]) -> Nodes:
+        if not self.order:
+            return tuple(nodes)
+        inside = [{leaf.statement for leaf in leaves_below([node])} for node in nodes]
+        places = [n for name in self.order for n, names in enumerate(inside) if name in names]
+        if sorted(places) != list(range(len(nodes))) or len(places) != len(self.order):
+            wanted = "; ".join(", ".join(sorted(names)) for names in inside)
+            raise ArgumentError(
+                f"distribute needs one statement of each part ({wanted}), "
+                f"found {', '.join(self.order)}"
+            )
+        return tuple(nodes[n] for n in places)
 
 
 def _parts(body: Nodes) -> list[Nodes]:

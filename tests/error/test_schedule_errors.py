@@ -34,6 +34,7 @@ PROGRAMS = {
     "conv": more.conv_1d().bind({"o": 8, "r": 3}),
     "in_place": more.in_place().bind({"n": 4}),
     "seidel": more.seidel().bind({"T": 4, "N": 8}),
+    "scaled": more.scaled_rows().bind({"n": 5}),
     "lu": programs.lu().bind({"N": 6}),
     "overwritten": more.overwritten_input().bind({"n": 4}),
 }

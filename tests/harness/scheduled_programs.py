@@ -79,3 +79,20 @@ def seidel() -> Program:
         op("mul", Const(0.25, "f32"), around), None, (0, 0, 0),
     )  # fmt: skip
     return Program("seidel", ("T", "N"), (array("A", "N", "inout"),), (s,), reassociate=False)
+
+
+def scaled_rows() -> Program:
+    """A scalar made and used in every iteration: t = x[i, j] + y[j]; a = t * t; b = t."""
+    whole = box(i="n", j="n")
+    t = load("t")
+    statements = (
+        Statement("S0", ("i", "j"), whole, access("t"), op("add", load("x", "i j"), load("y", "j")),
+                  None, (0, 0, 0)),
+        Statement("S1", ("i", "j"), whole, access("a", "i j"), op("mul", t, t), None, (0, 0, 1)),
+        Statement("S2", ("i", "j"), whole, access("b", "i j"), t, None, (0, 0, 2)),
+    )  # fmt: skip
+    arrays = (
+        array("x", "n n", "input"), array("y", "n", "input"), array("a", "n n", "output"),
+        array("b", "n n", "output"), array("t", "", "temporary"),
+    )  # fmt: skip
+    return Program("scaled_rows", ("n",), arrays, statements)

@@ -24,6 +24,7 @@ PROGRAMS = {
     "in_place": more.in_place().bind({"n": 5}),
     "conv": more.conv_1d().bind({"o": 7, "r": 3}),
     "seidel": more.seidel().bind({"T": 5, "N": 9}),
+    "scaled": more.scaled_rows().bind({"n": 5}),
     "pad": programs.pad_then_exp().bind({"n": 6}),
 }
 LEGAL = [
@@ -70,6 +71,9 @@ LEGAL = [
     ("seidel", "map S.t S.i -> w = 2*t + i, p = t; parallelize S.p"),
     ("jacobi", "fuse S0.i S1.i shift=1; skew S0.i S0.t 2; tile S0.t S0.i 2 4 -> to, io, ti, ii"),
     ("matmul", "map C.m C.n C.k -> a = m + n, b = -k + 3, c = m; vectorize C.c"),
+    ("scaled", "expand t at S0.i S0.j; distribute S0.j; distribute S0.i"),
+    ("scaled", "expand t at S0.j; distribute S0.j -> S0, S2, S1"),
+    ("scaled", "expand t at S0.i S0.j; parallelize S0.i; vectorize S0.j"),
     ("lu", "skew S1.j S1.i 1; interchange S1.i S1.j"),
 ]  # fmt: skip
 

@@ -19,6 +19,7 @@ PROGRAMS = {
     "softmax": programs.softmax().bind({"i": 4, "j": 8}),
     "blur": more.blur().bind({"n": 8}),
     "seidel": more.seidel().bind({"T": 4, "N": 7}),
+    "scaled": more.scaled_rows().bind({"n": 5}),
     "lu": programs.lu().bind({"N": 6}),
     "conv": more.conv_1d().bind({"o": 10, "r": 3}),
 }
@@ -37,6 +38,8 @@ CASES = {
     "skew_of_tiles": ("seidel", "tile S.t S.i 2 2 -> to, io, ti, ii; skew S.io S.to 1"),
     "wavefront": ("seidel", "skew S.i S.t 1; wavefront S.t S.i -> w"),
     "map": ("seidel", "map S.t S.i -> w = 2*t + i, p = t"),
+    "distribute_in_another_order": ("scaled", "distribute S0.j -> S2, S0, S1"),
+    "expand": ("scaled", "expand t at S0.i S0.j; distribute S0.j; distribute S0.i"),
     "partition": ("lu", "partition S1 where j < 2*i -> R"),
     "partition_upper_part_first": ("seidel", "partition S where i > 3 -> R"),
     "fuse": ("softmax", "fuse most.i e.i; fuse e.i total.i"),

@@ -49,6 +49,8 @@ LINES = (
     "fuse A.i B.i",
     "fuse A.i B.i shift=2",
     "distribute A.i",
+    "distribute A.i -> B, A",
+    "expand t at A.i A.j",
     "compute_at P C.i",
     "inline P",
     "rfactor C.k -> part",

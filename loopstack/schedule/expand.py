@@ -1,0 +1,160 @@
+"""Scalar and array expansion: a temporary gets one copy per iteration of loops around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from loopstack.errors import ArgumentError, IllegalSchedule
+from loopstack.ir.affine import Affine
+from loopstack.ir.affine import name as form_of
+from loopstack.ir.expr import Expr, Load, rewrite
+from loopstack.ir.loop_tree import Leaf, Loop, Tree
+from loopstack.ir.program import Access, Array, Statement
+from loopstack.poly.expansion import carried_value
+from loopstack.schedule.command import Command
+from loopstack.schedule.lookup import find_leaf, find_loop
+from loopstack.schedule.ranges import constant_range
+from loopstack.schedule.rewrite import with_leaves
+from loopstack.schedule.words import Words
+
+Subscripts = tuple[Affine, ...]
+
+
+@dataclass(frozen=True)
+class Expand(Command):
+    """Give a temporary one copy per iteration of the given loops.
+
+    Iterations then share nothing through it, and the loops may be distributed or reordered.
+    Requires: every statement that uses the temporary is below the loops, which are loops of the
+    source text; no value passes from one of their iterations to another.
+    Before: ``expand t at A.i`` of ``for i: { t = A(i); B(i, t) }``
+    After:  ``for i: { t[i] = A(i); B(i, t[i]) }``
+    Raises: ArgumentError for an array that is no temporary, and other loops; IllegalSchedule with a
+    witness when a value passes between iterations.
+    Source: Feautrier, "Array Expansion", 1988.
+    """
+
+    keyword: ClassVar[str] = "expand"
+    array: str
+    loops: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, words: Words) -> Expand:
+        array = words.dotted("an array")
+        if words.peek != "at":
+            words.fail("expected at")
+        words.next += 1
+        loops = [words.loop()]
+        while words.peek:
+            loops.append(words.loop())
+        return cls(array, tuple(loops))
+
+    def __str__(self) -> str:
+        return f"expand {self.array} at {' '.join(self.loops)}"
+
+    def apply(self, tree: Tree) -> Tree:
+        array = self._temporary(tree)
+        paths = [find_loop(tree, loop) for loop in self.loops]
+        loops = tuple(path[-1] for path in paths)
+        users = [leaf for leaf in tree.leaves().values() if _uses(leaf, array.name)]
+        indices = _source_indices(tree, users, loops, array.name)
+        _refuse_passed_values(tree, array.name, indices)
+        spans = [constant_range(tree, path, "expand") for path in paths]
+        shape = tuple(Affine((), max(high - low + 1, 0)) for low, high in spans)
+        wider = replace(array, shape=(*shape, *array.shape))
+        over_loops = tuple(form_of(x.name) - low for x, (low, _) in zip(loops, spans))
+
+        def statement(s: Statement) -> Statement:
+            if s.name not in indices:
+                return s
+            own = tuple(form_of(i) - low for i, (low, _) in zip(indices[s.name], spans))
+            return replace(s, write=_access(s.write, array, own), expr=_expr(s.expr, array, own))
+
+        def leaf(old: Leaf) -> Leaf:
+            write = _access(old.write, array, over_loops)
+            return replace(old, write=write, expr=_expr(old.expr, array, over_loops))
+
+        program = replace(
+            tree.program,
+            arrays=tuple(wider if a is array else a for a in tree.program.arrays),
+            statements=tuple(map(statement, tree.program.statements)),
+        )
+        return replace(tree, body=with_leaves(tree.body, leaf), program=program)
+
+    def _temporary(self, tree: Tree) -> Array:
+        array = tree.program.array_by_name.get(self.array)
+        if array is None or array.is_argument:
+            names = [a.name for a in tree.program.arrays if not a.is_argument]
+            raise ArgumentError(
+                f"expand needs a temporary ({', '.join(names) or 'there is none'}), "
+                f"found {self.array}"
+            )
+        return array
+
+
+def _uses(leaf: Leaf, array: str) -> bool:
+    found = False
+
+    def look(node: Expr) -> Expr:
+        nonlocal found
+        found = found or (isinstance(node, Load) and node.array == array)
+        return node
+
+    rewrite(leaf.expr, look)
+    return found or leaf.write.array == array
+
+
+def _source_indices(
+    tree: Tree, users: list[Leaf], loops: tuple[Loop, ...], array: str
+) -> dict[str, tuple[str, ...]]:
+    """Return, for every user of the array, its indices that run along ``loops``."""
+    found = {}
+    for leaf in users:
+        above = find_leaf(tree, leaf.statement)[0]
+        index_of = {form: index for index, form in leaf.binding}
+        for loop in loops:
+            if loop not in above:
+                raise ArgumentError(
+                    f"expand needs every use of {array} below {loop.name}, "
+                    f"but {leaf.statement} is not"
+                )
+            if form_of(loop.name) not in index_of:
+                raise ArgumentError(f"expand needs loops of the source text, found {loop.name}")
+        found[leaf.statement] = tuple(index_of[form_of(loop.name)] for loop in loops)
+    return found
+
+
+def _refuse_passed_values(
+    tree: Tree, array: str, indices: Mapping[str, tuple[str, ...]]
+) -> None:
+    passed = carried_value(tree.program, array, indices)
+    if passed is None:
+        return
+    distances = ", ".join(f"{i} {d}" for i, d in zip(passed.common, map(_span, passed.distances)))
+    raise IllegalSchedule(
+        f"{passed.kind} dependence: {passed.source} passes a value of {array} on to "
+        f"{passed.target} at distance {distances}, but each iteration would have a copy of its own",
+        passed,
+    )
+
+
+def _span(distance: tuple[int | None, int | None]) -> str:
+    low, high = ("?" if bound is None else str(bound) for bound in distance)
+    return low if low == high else f"{low}..{high}"
+
+
+def _access(access: Access, array: Array, prefix: Subscripts) -> Access:
+    if access.array != array.name:
+        return access
+    return Access(access.array, (*prefix, *access.subscripts))
+
+
+def _expr(expr: Expr, array: Array, prefix: Subscripts) -> Expr:
+    def widen(node: Expr) -> Expr:
+        if isinstance(node, Load) and node.array == array.name:
+            return Load(node.array, (*prefix, *node.subscripts), node.dtype)
+        return node
+
+    return rewrite(expr, widen)
