@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.harness import report
+from bench.harness import polybench, report
 from bench.harness.child import suite_names
 from bench.harness.rows import Result
 from loopstack.cli.versus_numpy import numpy_environment
@@ -18,6 +18,7 @@ from loopstack.errors import ArgumentError
 from loopstack.measure.child import child_command
 from loopstack.records.record import provenance
 
+POLYBENCH = "polybench"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -31,12 +32,18 @@ class Options:
     search: str = ""
     json: Path | None = None
     isa: str | None = None
+    size: str = "large"
+    kernels: tuple[str, ...] = ()
+    resume: bool = False
 
 
 def run(options: Options) -> int:
     """Measure, print, write; return the exit code (1 when a row failed)."""
+    if options.suite == POLYBENCH:
+        return run_polybench(options)
     if options.suite not in suite_names():
-        raise ArgumentError(f"no suite {options.suite!r}; suites: {', '.join(suite_names())}")
+        names = ", ".join([*suite_names(), POLYBENCH])
+        raise ArgumentError(f"no suite {options.suite!r}; suites: {names}")
     results: list[Result] = []
     failures: list[str] = []
     for threads in options.threads:
@@ -49,6 +56,37 @@ def run(options: Options) -> int:
     if options.json is not None:
         write(options.json, report.to_json(results, facts, machine()))
     return 1 if failures else 0
+
+
+def run_polybench(options: Options) -> int:
+    """Measure kernel by kernel; rows are printed, and kept in the file, as they come."""
+    request = polybench.Request(
+        options.size, options.kernels, options.threads, options.search, options.json, options.resume
+    )
+    rows, failed = polybench.finished(request), False
+    done = {(row.kernel, row.size, row.threads) for row in rows}
+    for task in request.tasks():
+        if (task["kernel"], task["size"], task["threads"]) in done:
+            continue
+        (answer,) = _ask("bench.harness.polybench", task, _environment(options, task["threads"]))
+        if "failed" in answer:
+            failed = True
+            print(f"FAILED {answer['failed']}", flush=True)
+            continue
+        rows.append(polybench.Measured.from_json(answer))
+        failed = failed or not polybench.is_right(rows[-1])
+        wrong = "" if polybench.is_right(rows[-1]) else f"  WRONG by {rows[-1].difference:.1e}"
+        print(polybench.row_text(rows[-1]) + wrong, flush=True)
+        polybench.keep(request, rows)
+    print("\n".join(polybench.summary(rows)))
+    return 1 if failed else 0
+
+
+def _environment(options: Options, threads: int) -> dict[str, str]:
+    env = numpy_environment(threads)
+    if options.isa:
+        env["LOOPSTACK_ISA"] = options.isa
+    return env
 
 
 def take(answer: dict[str, Any], results: list[Result], failures: list[str]) -> None:
@@ -73,10 +111,7 @@ def measure(options: Options, threads: int) -> Iterator[dict[str, Any]]:
         "quick": options.quick,
         "search": options.search,
     }
-    env = numpy_environment(threads)
-    if options.isa:
-        env["LOOPSTACK_ISA"] = options.isa
-    yield from _ask("bench.harness.child", told, env)
+    yield from _ask("bench.harness.child", told, _environment(options, threads))
 
 
 def measure_facts(options: Options) -> list[dict[str, Any]]:

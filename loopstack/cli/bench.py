@@ -17,7 +17,7 @@ from loopstack.errors import ArgumentError
 
 
 def bench(
-    suite: Annotated[str, typer.Argument(help="gemm, softmax or conv.")] = "gemm",
+    suite: Annotated[str, typer.Argument(help="gemm, softmax, conv or polybench.")] = "gemm",
     threads: Annotated[
         list[int] | None, typer.Option(help="Thread counts; repeat (default: 1 and 2).")
     ] = None,
@@ -25,10 +25,17 @@ def bench(
     search: Annotated[str, typer.Option(help="Budget of a search per row; none by default.")] = "",
     json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
     isa: Isa = None,
+    size: Annotated[str, typer.Option(help="polybench: mini, small, medium, large ..")] = "large",
+    kernels: Annotated[str, typer.Option(help="polybench: names, with commas between.")] = "",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="polybench: keep the rows that --json holds.")
+    ] = False,
 ) -> None:
-    """Measure this machine's kernels against NumPy and ONNX Runtime, side by side.
+    """Measure this machine's kernels against NumPy and ONNX Runtime, or a C compiler, in turn.
 
     Example: loopstack bench gemm --threads 1 --quick --json gemm.json
+
+    Example: loopstack bench polybench --size medium --kernels gemm,lu --threads 1
     """
     runner = load_runner(find_bench())
     options = runner.Options(
@@ -38,6 +45,9 @@ def bench(
         search=search,
         json=json,
         isa=isa,
+        size=size.lower(),
+        kernels=tuple(filter(None, kernels.split(","))),
+        resume=resume,
     )
     raise typer.Exit(runner.run(options))
 
