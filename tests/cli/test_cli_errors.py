@@ -117,7 +117,7 @@ def test_an_unknown_instruction_set(module: Path, capsys: pytest.CaptureFixture[
 
 def test_a_suite_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = call(capsys, "bench", "sorting")
-    assert (code, err) == (2, "error: no suite 'sorting'; suites: conv, gemm, softmax\n")
+    assert (code, err) == (2, "error: no suite 'sorting'; suites: conv, gemm, softmax, polybench\n")
 
 
 def test_bench_without_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
