@@ -21,6 +21,8 @@ struct Lanes {
   std::int64_t live = 1;     // lanes that may be active, from the first
   bool dynamic = false;      // lanes below the run-time value `remaining` are active
   Linear remaining;
+  bool late = false;         // dynamic, and lanes below the run-time value `skipped` are not active
+  Linear skipped{};
   bool is_masked() const { return dynamic || live < count; }
 };
 

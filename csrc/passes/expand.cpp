@@ -79,12 +79,15 @@ void Expander::body_of(const Loop& loop) {
 // ---- branches ----
 
 bool Expander::test(const Branch& branch, vir::Label otherwise, bool* at_run_time) {
+  // A condition that fails now decides alone: no other one may be tested at run time then.
+  auto fails = [&](const Condition& c) {
+    Linear form = scope_.resolve(c.form);
+    return form.is_constant() && (c.equality ? form.constant != 0 : form.constant < 0);
+  };
+  if (std::any_of(branch.conditions.begin(), branch.conditions.end(), fails)) return false;
   for (const Condition& c : branch.conditions) {
     Linear form = scope_.resolve(c.form);
-    if (form.is_constant()) {
-      if (c.equality ? form.constant != 0 : form.constant < 0) return false;
-      continue;
-    }
+    if (form.is_constant()) continue;
     std::int64_t against = -form.constant;
     form.constant = 0;
     *at_run_time = true;

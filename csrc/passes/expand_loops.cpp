@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::int64_t kMostUnrolled = 1 << 14;     // instructions of one unrolled loop, roughly
 constexpr std::int64_t kMostSmallUnrolled = 8;      // iterations of a vector loop that is no lanes
+constexpr std::int64_t kMostTested = 64;            // iterations that are each behind a test
 
 }  // namespace
 
@@ -25,6 +26,7 @@ void Expander::seq_loop(const Loop& loop) {
   Iterations space = iterations_of(loop);
   if (space.is_constant() && space.extent.constant <= 0) return;
   if (should_unroll(loop, space)) unrolled(loop, space);
+  else if (must_test(loop)) unrolled_with_tests(loop);
   else if (loop.single_trip || (space.is_constant() && space.extent.constant == 1))
     single_iteration(loop, space);
   else run_time_loop(loop, space, loop.nonempty);
@@ -64,11 +66,14 @@ Linear Expander::combined(const std::vector<Form>& bounds, bool greatest) {
 }
 
 void Expander::skip_if_empty(bool nonempty, const Iterations& space, vir::Label end) {
-  if (nonempty || (space.is_constant() && space.extent.constant > 0)) return;
-  Linear extent = space.extent;
-  std::int64_t least = -extent.constant;  // terms + constant <= 0
-  extent.constant = 0;
-  emitter().branch(scope_.value(extent), Cond::le, least, end);
+  if (!nonempty) skip_unless_positive(space.extent, end);
+}
+
+void Expander::skip_unless_positive(Linear form, vir::Label end) {
+  if (form.is_constant() && form.constant > 0) return;
+  std::int64_t least = -form.constant;  // terms + constant <= 0
+  form.constant = 0;
+  emitter().branch(scope_.value(form), Cond::le, least, end);
 }
 
 // ---- unrolled ----
@@ -91,6 +96,31 @@ void Expander::unrolled(const Loop& loop, const Iterations& space) {
     scope_.bind(loop.var, Linear(space.first.constant + i));
     body_of(loop);
   }
+}
+
+// Separation left a run-time bound on a variable that selects registers.
+bool Expander::must_test(const Loop& loop) {
+  bool copied = loop.kind == LoopKind::unroll || loop.kind == LoopKind::vector;
+  if (!copied || !plan_of(loop).registers) return false;
+  return loop.var_min > -kUnbounded && loop.var_max < kUnbounded &&
+         loop.var_max - loop.var_min < kMostTested;
+}
+
+// Every value the variable may have, each behind a test of the bounds.
+void Expander::unrolled_with_tests(const Loop& loop) {
+  vir::Label end = emitter().label();
+  for (std::int64_t value = loop.var_min; value <= loop.var_max; ++value) {
+    vir::Label next = emitter().label();
+    Mark outside = mark();
+    for (const Form& f : loop.upper) skip_unless_positive(scope_.resolve(shifted(f, -value)), end);
+    for (const Form& f : loop.lower)
+      skip_unless_positive(scope_.resolve(shifted(scaled(f, -1), value + 1)), next);
+    scope_.bind(loop.var, Linear(value));
+    body_of(loop);
+    leave(outside);
+    emitter().bind(next);
+  }
+  emitter().bind(end);
 }
 
 void Expander::single_iteration(const Loop& loop, const Iterations& space) {

@@ -18,6 +18,7 @@ namespace {
 constexpr std::int64_t kMostUnrolledWeight = 128;  // instructions of chunks unrolled completely
 constexpr std::int64_t kLoopWeight = 24;           // instructions wanted in a loop over chunks
 constexpr std::int64_t kMostChunks = 4;            // chunks in one iteration of such a loop
+constexpr std::int64_t kMostBoxed = 64;            // values of a variable masked on both sides
 constexpr int kLeastBytes = 16;                    // of a vector narrower than the target's
 
 }  // namespace
@@ -29,6 +30,15 @@ void Expander::vector_loop(const Loop& loop) {
   if (width == 1 || evaluator_.lanes.count > 1) return seq_loop(loop);
   Mark outside = mark();
   Iterations space = iterations_of(loop);
+  if (registers && !space.first.is_constant()) {  // the first lane is no fixed element
+    if (has_small_box(loop)) {
+      chunks_in_box(loop, space, width);
+      leave(outside);
+      return scope_.unbind(loop.var);
+    }
+    leave(outside);
+    return seq_loop(loop);
+  }
   if (space.is_constant()) {
     std::int64_t extent = space.extent.constant, chunks = ceil_div(std::max<std::int64_t>(extent, 0), width);
     bool small = chunks * plan.weight <= kMostUnrolledWeight || chunks <= 2;
@@ -149,6 +159,27 @@ void Expander::chunks_masked(const Loop& loop, const Iterations& space, int widt
     chunk(loop, at, {width, live, true, remaining});
     at.constant += width;
     remaining.constant -= width;
+  }
+  leave(inside);
+  emitter().bind(end);
+}
+
+bool Expander::has_small_box(const Loop& loop) {
+  return loop.var_min >= 0 && loop.var_max < kUnbounded && loop.var_max - loop.var_min < kMostBoxed;
+}
+
+// Run-time first and last lane: every chunk the variable may reach, masked on both sides. Chunks
+// begin at multiples of the width, as those of whole tiles do.
+void Expander::chunks_in_box(const Loop& loop, const Iterations& space, int width) {
+  vir::Label end = emitter().label();
+  skip_if_empty(loop.nonempty, space, end);
+  Mark inside = mark();
+  for (std::int64_t at = loop.var_min / width * width; at <= loop.var_max; at += width) {
+    Linear remaining = space.end, skipped = space.first;
+    remaining.constant -= at;
+    skipped.constant -= at;
+    std::int64_t live = std::min<std::int64_t>(loop.var_max + 1 - at, width);
+    chunk(loop, Linear(at), {width, live, true, remaining, true, skipped});
   }
   leave(inside);
   emitter().bind(end);

@@ -69,17 +69,22 @@ class Expander {
   Iterations iterations_of(const nest::Loop& loop);
   Linear combined(const std::vector<nest::Form>& bounds, bool greatest);
   void skip_if_empty(bool nonempty, const Iterations& space, vir::Label end);
+  void skip_unless_positive(Linear form, vir::Label end);
   Running start(const nest::Loop& loop, const Iterations& space, vir::Reg first);
   void repeat(Running& running, const Iterations& space, std::int64_t step, const Body& body);
   void repeat_while(Running& running, std::int64_t step, const Body& body);
   void advance(const Running& running, std::int64_t step);
   void close_loop(std::size_t begin);  // after the branch back; improves the loop as a whole
   bool should_unroll(const nest::Loop& loop, const Iterations& space);
+  bool must_test(const nest::Loop& loop);
+  void unrolled_with_tests(const nest::Loop& loop);
 
   // ---- expand_vector.cpp: vector loops ----
   void vector_loop(const nest::Loop& loop);
   void chunks_unrolled(const nest::Loop& loop, const Iterations& space, int width);
   void chunks_masked(const nest::Loop& loop, const Iterations& space, int width);
+  bool has_small_box(const nest::Loop& loop);
+  void chunks_in_box(const nest::Loop& loop, const Iterations& space, int width);
   void chunks_repeated(const nest::Loop& loop, const Iterations& space, int width);
   void chunk_tail(const nest::Loop& loop, Running& running, int width);
   void chunk(const nest::Loop& loop, const Linear& base, const Lanes& lanes);

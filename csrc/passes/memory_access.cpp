@@ -21,7 +21,12 @@ Reg Evaluator::active_mask(Elem elem) {
   vir::Inst first{.op = VOp::mask_first};
   if (lanes.dynamic) first.a = scope_.value(lanes.remaining);
   else first.imm = lanes.live;
-  return emitter().value(first, lanewise().mask(elem));
+  const auto type = lanewise().mask(elem);
+  Reg active = emitter().value(first, type);
+  if (!lanes.late) return active;
+  Reg below = emitter().value({.op = VOp::mask_first, .a = scope_.value(lanes.skipped)}, type);
+  Reg from = emitter().value({.op = VOp::mask_not, .a = below}, type);
+  return emitter().value({.op = VOp::mask_and, .a = active, .b = from}, type);
 }
 
 // The bytes an access may touch, against its base register.

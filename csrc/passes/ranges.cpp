@@ -160,8 +160,19 @@ std::int64_t Ranges::search_atom(const Form& form, Term term, std::int64_t enoug
   return is_bounded(found) ? ceil_div(found, factor) : found;
 }
 
-bool Ranges::only_value(const Form& form, std::int64_t floor, std::int64_t* value,
+Form Ranges::resolved(const Form& form) const {
+  Form known = form;
+  for (const Term& t : form.terms) {
+    std::int64_t least = extreme(t.var, true);
+    if (is_bounded(least) && least == extreme(t.var, false))
+      known = substitute(known, t.var, constant_form(least));
+  }
+  return known;
+}
+
+bool Ranges::only_value(const Form& given, std::int64_t floor, std::int64_t* value,
                         bool* always) const {
+  Form form = resolved(given);
   std::int64_t least = lower_bound(form), most = upper_bound(form);
   if (!is_bounded(most)) return false;
   *always = least >= floor;

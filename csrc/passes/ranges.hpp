@@ -27,6 +27,8 @@ class Ranges {
   bool at_least(const nest::Form& form, std::int64_t value) const {
     return lower_bound(form, value) >= value;
   }
+  // The form with every variable that has one value here replaced by it.
+  nest::Form resolved(const nest::Form& form) const;
   // The one value >= `floor` the form can have, if there is just one (bounds and congruence).
   // `*always` tells that it is never below `floor`.
   bool only_value(const nest::Form& form, std::int64_t floor, std::int64_t* value,

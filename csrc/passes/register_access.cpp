@@ -97,7 +97,8 @@ void Evaluator::store_register(const Access& access, const Linear& subscript, co
 bool Evaluator::keeps_old_lanes(const Block& block) const {
   if (!block.is_written || !lanes.is_masked()) return false;
   if (!lanes.dynamic) return lanes.live < block.live;
-  return !(block.has_mask && block.mask_count == lanes.remaining);
+  return !(block.has_mask && block.mask_count == lanes.remaining &&
+           block.mask_skipped == lanes.skipped);
 }
 
 void Evaluator::write_block(Block& block, Elem elem, const Value& value) {
@@ -108,6 +109,7 @@ void Evaluator::write_block(Block& block, Elem elem, const Value& value) {
   } else {
     block.has_mask = lanes.dynamic;
     block.mask_count = lanes.remaining;
+    block.mask_skipped = lanes.skipped;
   }
   block.is_written = true;
   emitter().assign(block.reg, reg);

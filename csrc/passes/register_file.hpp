@@ -26,8 +26,8 @@ struct Block {
   int lanes = 1;
   std::int64_t live = 1;     // elements in use, from the first
   vir::Reg reg = 0;
-  bool has_mask = false;     // every write so far was under this one run-time count
-  Linear mask_count;
+  bool has_mask = false;     // every write so far was under this one run-time range of lanes
+  Linear mask_count, mask_skipped;
   bool is_written = false;
 };
 

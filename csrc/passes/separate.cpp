@@ -290,6 +290,14 @@ class Separator {
 
   std::optional<Cut> cut_for(const Loop& loop, Var x) {
     if (loop.lower.size() == 1 && loop.upper.size() == 1) return cut_for_count(loop, x);
+    if (auto cut = cut_for_full(loop, x)) return cut;
+    if (!indexes_registers(nest_, loop.body, loop.var)) return std::nullopt;
+    if (auto cut = cut_between(loop.upper, x)) return cut;
+    return cut_between(loop.lower, x);
+  }
+
+  // Parts the iterations of x in which two bounds with a constant difference decide.
+  std::optional<Cut> cut_for_full(const Loop& loop, Var x) {
     auto [l, u] = constant_pair(loop);
     if (l < 0 || !wants_constant(loop, l, u)) return std::nullopt;
     const Form& lower = loop.lower[static_cast<std::size_t>(l)];
@@ -298,6 +306,14 @@ class Separator {
       if (auto cut = cut_at(subtract(other, upper), x)) return cut;
     for (const Form& other : loop.lower)
       if (auto cut = cut_at(subtract(lower, other), x)) return cut;
+    return std::nullopt;
+  }
+
+  // Tells which of two bounds decides, so that one of them is left to count.
+  std::optional<Cut> cut_between(const std::vector<Form>& bounds, Var x) {
+    for (std::size_t i = 0; i < bounds.size(); ++i)
+      for (std::size_t j = i + 1; j < bounds.size(); ++j)
+        if (auto cut = cut_at(subtract(bounds[j], bounds[i]), x)) return cut;
     return std::nullopt;
   }
 
@@ -341,9 +357,12 @@ class Separator {
       }
       const Loop& loop = *loops_[static_cast<std::size_t>(x)];
       if (loop.kind == LoopKind::seq || loop.kind == LoopKind::parallel) return true;
+      // Each bound holds for all iterations, so any of them will do; a constant cuts clean.
       const auto& bounds = guard.coef(x) > 0 ? loop.lower : loop.upper;
-      if (bounds.size() != 1) return false;
-      guard = substitute(guard, x, shifted(bounds[0], guard.coef(x) > 0 ? 0 : -1));
+      auto chosen = std::find_if(bounds.begin(), bounds.end(),
+                                 [](const Form& f) { return f.is_constant(); });
+      if (chosen == bounds.end()) chosen = bounds.begin();
+      guard = substitute(guard, x, shifted(*chosen, guard.coef(x) > 0 ? 0 : -1));
     }
   }
 
@@ -373,9 +392,10 @@ class Separator {
     if (extent.is_constant() || ranges_.innermost(extent) != x || only_constants(extent))
       return std::nullopt;
     std::int64_t least = std::max<std::int64_t>(ranges_.lower_bound(extent), 1);
-    std::int64_t most = ranges_.upper_bound(extent), step = content(extent);
-    if (most >= kUnbounded || least > most) return std::nullopt;
-    std::int64_t greatest = most - floor_mod(most - extent.constant, step);
+    Form known = ranges_.resolved(extent);
+    std::int64_t most = ranges_.upper_bound(extent), step = content(known);
+    if (most >= kUnbounded || least > most || step == 0) return std::nullopt;
+    std::int64_t greatest = most - floor_mod(most - known.constant, step);
     std::int64_t counts = greatest < least ? 0 : (greatest - least) / step + 1;
     bool must = loop.kind == LoopKind::unroll && indexes_registers(nest_, loop.body, loop.var);
     if (counts == 0 || counts > (must ? kMostCounts : 1)) return std::nullopt;
