@@ -20,9 +20,21 @@ from loopstack.schedule.contraction_roles import Contraction, find_contraction
 from loopstack.schedule.greedy import Draft
 from loopstack.schedule.hardware import Hardware
 from loopstack.schedule.lookup import find_loop, leaves_below
+from loopstack.schedule.register_block import choose_block
+from loopstack.schedule.right_looking import (
+    Factorisation,
+    blocking_lines,
+    find_factorisations,
+    product_lines,
+    right_looking_lines,
+)
 from loopstack.schedule.script import Schedule
 
 CONTRACTION_DEPTH = 3
+STEPS = 512
+"""Columns of a cache block of the updates of a factorisation."""
+STEP_BLOCKS = 16
+"""Steps of a panel, in rows of the register block."""
 PARALLEL_FLOPS = 100_000
 """Work of one visit of a parallel loop below which waking the team does not pay."""
 
@@ -33,6 +45,7 @@ def affine_schedule(
     """Return a legal schedule of any program with integer sizes; nothing is measured."""
     draft = Draft(program)
     blocked = _block_contractions(draft, hardware, threads, strides or {})
+    blocked |= _turn_round(draft, hardware, strides or {})
     shapes = _shapes(draft.tree.program, strides or {})
     for chain in _chains(draft.tree.body, ()):
         if _names(chain[-1]) <= shapes.keys() - blocked:
@@ -117,6 +130,45 @@ def _expand_temporaries(draft: Draft) -> None:
 
 def _arrays_of(leaf: Leaf) -> set[str]:
     return {leaf.write.array, *(load.array for load in loads(leaf.expr))}
+
+
+# ---- factorisations -----------------------------------------------------------------------------
+def _turn_round(draft: Draft, hardware: Hardware, strides: Strides) -> set[str]:
+    """Make factorisations right-looking, and block their updates; return what is done."""
+    done: set[str] = set()
+    for found in find_factorisations(draft.tree):
+        for f in (found, found.reversed()):
+            if draft.attempt(right_looking_lines(draft.tree, f)):
+                done |= _block_products(draft, f, hardware, strides)
+                break
+    return done
+
+
+def _block_products(
+    draft: Draft, f: Factorisation, hardware: Hardware, strides: Strides
+) -> set[str]:
+    """Cut the updates beyond a block of steps off as products."""
+    shapes = _shapes(draft.tree.program, strides)
+    found = {name: c for name in f.updates
+             if (c := find_contraction(shapes[name])) and is_worth_blocking(c, hardware)}  # fmt: skip
+    products = {name: f"{name}_beyond" for name in found}
+    if not found:
+        return set()
+    mark = draft.mark()
+    lanes = hardware.lanes(next(iter(found.values())).shape.item_bytes)
+    block = choose_block(STEPS, STEPS, STEPS, lanes, hardware.vector_registers)
+    lines = blocking_lines(draft.tree, f, block.rows * STEP_BLOCKS, products)
+    if not draft.attempt(lines):
+        return set()
+    shapes = _shapes(draft.tree.program, strides)
+    tile = (block.rows, block.vectors * lanes)
+    for name in products.values():
+        c = find_contraction(shapes[name])
+        sizes = (block.rows * STEP_BLOCKS, STEPS)
+        if c is None or not draft.attempt(product_lines(c, tile, sizes)):
+            draft.undo(mark)
+            return set()
+    return set(products.values())
 
 
 # ---- nests that walk memory ---------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from loopstack.errors import ArgumentError
 from loopstack.ir.affine import name as form_of
-from loopstack.ir.loop_tree import Loop, Node, Prefetch, Tree
+from loopstack.ir.loop_tree import Loop, Node, Tree
 from loopstack.schedule.command import Command, options_text
 from loopstack.schedule.lookup import (
     Path,
@@ -15,6 +15,7 @@ from loopstack.schedule.lookup import (
     index_of,
     leaves_below,
     new_loop_name,
+    owner_of,
 )
 from loopstack.schedule.ranges import constant_range
 from loopstack.schedule.rewrite import (
@@ -124,8 +125,8 @@ class Distribute(Command):
     """Give every part of a loop's body a loop of its own; undoes a fuse.
 
     The parts stand in text order, or in the order of ``-> B, A``, which names a statement of each.
-    The first part of the text keeps the loop's name, the others are named after their first
-    statement.
+    The part with the statement that the loop is named after keeps the name, the others are named
+    after their first statement.
     Requires: no dependence from a later part to an earlier one is carried by the loop.
     Before: ``for A.i: { A(A.i); B(A.i) }``
     After:  ``for A.i: A(A.i)`` and ``for B.i: B(B.i)``
@@ -162,13 +163,8 @@ class Distribute(Command):
         parts = _parts(loop.body)
         if len(parts) < 2:
             raise ArgumentError(f"distribute needs more than one part inside {loop.name}")
-        nodes: list[Node] = [replace(loop, body=parts[0])]
-        for part in parts[1:]:
-            owner = leaves_below(part)[0].statement
-            name = new_loop_name(tree, owner, index_of(loop))
-            nodes.append(
-                replace(loop, name=name, body=substitute(part, {loop.name: form_of(name)}))
-            )
+        heir = _heir(loop, parts)
+        nodes = [_own_loop(tree, loop, part, part is heir) for part in parts]
         return replace_at(tree, path, self._ordered(nodes))
 
     def _ordered(self, nodes: list[Node]) -> Nodes:
@@ -185,12 +181,25 @@ class Distribute(Command):
         return tuple(nodes[n] for n in places)
 
 
+def _heir(loop: Loop, parts: list[Nodes]) -> Nodes:
+    """Return the part that keeps the loop's name."""
+    named = (p for p in parts if owner_of(loop) in [leaf.statement for leaf in leaves_below(p)])
+    return next(named, parts[0])
+
+
+def _own_loop(tree: Tree, loop: Loop, part: Nodes, is_heir: bool) -> Node:
+    if is_heir:
+        return replace(loop, body=part)
+    name = new_loop_name(tree, leaves_below(part)[0].statement, index_of(loop))
+    return replace(loop, name=name, body=substitute(part, {loop.name: form_of(name)}))
+
+
 def _parts(body: Nodes) -> list[Nodes]:
     """Cut a body into parts of one statement or loop each; a prefetch goes with what follows."""
     parts: list[Nodes] = []
     waiting: Nodes = ()
     for node in body:
-        if isinstance(node, Prefetch):
+        if not leaves_below([node]):
             waiting = (*waiting, node)
         else:
             parts.append((*waiting, node))

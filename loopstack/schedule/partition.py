@@ -10,6 +10,8 @@ from loopstack.ir.affine import Affine
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Tree
 from loopstack.ir.program import Program, Statement
+from loopstack.poly.intervals import interval
+from loopstack.poly.ranges import box_ranges
 from loopstack.schedule.command import Command
 from loopstack.schedule.lookup import (
     Path,
@@ -70,9 +72,8 @@ class Partition(Command):
         depth = max(n for n, loop in enumerate(above) if loop.name in inside.names)
         path = above[: depth + 1]
         _check(tree, path, leaf)
-        outside = -1 - inside
-        first = _with_leaf(path[-1], replace(leaf, constraints=(*leaf.constraints, inside)))
-        other = replace(leaf, statement=self.name, constraints=(*leaf.constraints, outside))
+        first = _with_leaf(path[-1], _bounded(leaf, above, inside))
+        other = replace(_bounded(leaf, above, -1 - inside), statement=self.name)
         second = _renamed(_with_leaf(path[-1], other), self.name)
         parts = (first, second) if inside.coefficient(path[-1].name) < 0 else (second, first)
         cut = replace_at(tree, path, parts)
@@ -110,6 +111,16 @@ def _check(tree: Tree, path: Path, leaf: Leaf) -> None:
     placed = references(tree, loop.name)
     if placed:
         raise ArgumentError(f"partition would copy {placed[0]}; partition first")
+
+
+def _bounded(leaf: Leaf, above: Path, form: Affine) -> Leaf:
+    """Add ``form >= 0``; drop the constraints that it implies within the tiles around.
+
+    In the part of a triangle beside its diagonal tiles, what made it a triangle is implied.
+    """
+    ranges = box_ranges(above, leaf.constraints)
+    kept = [c for c in leaf.constraints if interval(c - form, ranges)[0] < 0]
+    return replace(leaf, constraints=(*kept, form))
 
 
 def _with_leaf(loop: Loop, leaf: Leaf) -> Loop:
