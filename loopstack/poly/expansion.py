@@ -13,12 +13,17 @@ def carried_value(
 ) -> Dependence | None:
     """Return a dependence that passes a value of ``array`` between iterations of some loops.
 
-    ``indices`` gives, for every statement that uses the array, its indices along these loops, which
-    all of them share. None: each iteration may use a copy of its own.
+    ``indices`` gives, for the statements that shall use copies, their indices along these loops,
+    which all of them share. None: each iteration may use a copy of its own.
     """
     for dependence in dependences_on(program, array):
         if dependence.kind not in ("flow", "reduction"):
             continue
+        ends = {dependence.source, dependence.target}
+        if ends.isdisjoint(indices):
+            continue
+        if not ends <= indices.keys():
+            return dependence
         carried = dict(zip(dependence.common, dependence.distances))
         if any(carried.get(index) != (0, 0) for index in indices[dependence.source]):
             return dependence

@@ -44,8 +44,13 @@ def affine_schedule(
 ) -> Schedule:
     """Return a legal schedule of any program with integer sizes; nothing is measured."""
     draft = Draft(program)
+    start = draft.mark()
+    _expand_temporaries(draft)
+    expanded = len(draft.lines)
     blocked = _block_contractions(draft, hardware, threads, strides or {})
     blocked |= _turn_round(draft, hardware, strides or {})
+    if len(draft.lines) == expanded:  # copies that nothing came of
+        draft.undo(start)
     shapes = _shapes(draft.tree.program, strides or {})
     for chain in _chains(draft.tree.body, ()):
         if _names(chain[-1]) <= shapes.keys() - blocked:
@@ -70,8 +75,6 @@ def _block_contractions(
     draft: Draft, hardware: Hardware, threads: int, strides: Strides
 ) -> set[str]:
     """Block every contraction worth it, heaviest first; return the statements that are done."""
-    start = draft.mark()
-    _expand_temporaries(draft)
     shapes = _shapes(draft.tree.program, strides)
     found = {name: c for name, shape in shapes.items()
              if (c := find_contraction(shape)) and is_worth_blocking(c, hardware)}  # fmt: skip
@@ -85,8 +88,6 @@ def _block_contractions(
             done.add(name)
         else:
             draft.undo(mark)
-    if not done:
-        draft.undo(start)
     return done
 
 
@@ -116,16 +117,32 @@ def _parts_of(draft: Draft, loop: str) -> list[str]:
 
 
 def _expand_temporaries(draft: Draft) -> None:
-    """Give temporaries of deep nests a copy per iteration of the loops that all uses share."""
-    leaves = draft.tree.leaves()
-    for array in draft.tree.program.arrays:
-        users = [name for name, leaf in leaves.items() if array.name in _arrays_of(leaf)]
-        if array.is_argument or len(users) < 2:
-            continue
-        paths = [draft.tree.path(user) for user in users]
-        shared = [loop.name for loop in paths[0] if all(loop in path for path in paths)]
-        if shared and max(map(len, paths)) >= CONTRACTION_DEPTH:
-            draft.attempt([f"expand {array.name} at {' '.join(shared)}"])
+    """Give temporaries of deep nests a copy per iteration of the loops that all uses share.
+
+    A scalar that several nests use by turns becomes one temporary for each of them.
+    """
+    for array in [a for a in draft.tree.program.arrays if not a.is_argument]:
+        for number, nest in enumerate(n for n in draft.tree.body if isinstance(n, Loop)):
+            users = [leaf.statement for leaf in leaves_below([nest])
+                     if array.name in _arrays_of(leaf)]  # fmt: skip
+            paths = [draft.tree.path(user) for user in users]
+            if len(users) < 2 or max(map(len, paths)) < CONTRACTION_DEPTH:
+                continue
+            shared = [path.name for path in paths[0] if all(path in other for other in paths)]
+            groups = [shared] if len(shared) > 1 else _inner_groups(draft, nest, array.name)
+            for place, loops in enumerate(groups):
+                name = f"{array.name}_{number}_{place}"
+                draft.attempt([f"expand {array.name} at {' '.join(loops)} -> {name}"])
+
+
+def _inner_groups(draft: Draft, nest: Loop, array: str) -> list[list[str]]:
+    """Return the loops around each part of a nest that uses an array on its own."""
+    groups = []
+    for node in nest.body:
+        users = [leaf.statement for leaf in leaves_below([node]) if array in _arrays_of(leaf)]
+        if isinstance(node, Loop) and users:
+            groups.append([nest.name, node.name])
+    return groups or [[nest.name]]
 
 
 def _arrays_of(leaf: Leaf) -> set[str]:

@@ -14,7 +14,7 @@ from loopstack.ir.loop_tree import Leaf, Loop, Tree
 from loopstack.ir.program import Access, Array, Statement
 from loopstack.poly.expansion import carried_value
 from loopstack.schedule.command import Command
-from loopstack.schedule.lookup import find_leaf, find_loop
+from loopstack.schedule.lookup import check_new_statement, find_leaf, find_loop, leaves_below
 from loopstack.schedule.ranges import constant_range
 from loopstack.schedule.rewrite import with_leaves
 from loopstack.schedule.words import Words
@@ -29,6 +29,7 @@ class Expand(Command):
     Iterations then share nothing through it, and the loops may be distributed or reordered.
     Requires: every statement that uses the temporary is below the loops, which are loops of the
     source text; no value passes from one of their iterations to another.
+    With ``-> name`` the uses below the loops move to a new temporary, and others keep the old one.
     Before: ``expand t at A.i`` of ``for i: { t = A(i); B(i, t) }``
     After:  ``for i: { t[i] = A(i); B(i, t[i]) }``
     Raises: ArgumentError for an array that is no temporary, and other loops; IllegalSchedule with a
@@ -39,6 +40,7 @@ class Expand(Command):
     keyword: ClassVar[str] = "expand"
     array: str
     loops: tuple[str, ...]
+    name: str | None = None
 
     @classmethod
     def parse(cls, words: Words) -> Expand:
@@ -47,38 +49,49 @@ class Expand(Command):
             words.fail("expected at")
         words.next += 1
         loops = [words.loop()]
-        while words.peek:
+        while words.peek and words.peek != "->":
             loops.append(words.loop())
-        return cls(array, tuple(loops))
+        name = words.name() if words.accept("->") else None
+        words.end()
+        return cls(array, tuple(loops), name)
 
     def __str__(self) -> str:
-        return f"expand {self.array} at {' '.join(self.loops)}"
+        name = f" -> {self.name}" if self.name else ""
+        return f"expand {self.array} at {' '.join(self.loops)}{name}"
 
     def apply(self, tree: Tree) -> Tree:
         array = self._temporary(tree)
+        if self.name is not None:
+            check_new_statement(tree, self.name)
         paths = [find_loop(tree, loop) for loop in self.loops]
         loops = tuple(path[-1] for path in paths)
         users = [leaf for leaf in tree.leaves().values() if _uses(leaf, array.name)]
+        if self.name is not None:
+            below = leaves_below(loops[-1].body)
+            users = [leaf for leaf in users if leaf in below]
         indices = _source_indices(tree, users, loops, array.name)
         _refuse_passed_values(tree, array.name, indices)
         spans = [constant_range(tree, path, "expand") for path in paths]
         shape = tuple(Affine((), max(high - low + 1, 0)) for low, high in spans)
-        wider = replace(array, shape=(*shape, *array.shape))
+        wider = replace(array, name=self.name or array.name, shape=(*shape, *array.shape))
         over_loops = tuple(form_of(x.name) - low for x, (low, _) in zip(loops, spans))
 
         def statement(s: Statement) -> Statement:
             if s.name not in indices:
                 return s
             own = tuple(form_of(i) - low for i, (low, _) in zip(indices[s.name], spans))
-            return replace(s, write=_access(s.write, array, own), expr=_expr(s.expr, array, own))
+            change = _Change(array.name, wider.name, own)
+            return replace(s, write=change.access(s.write), expr=change.expr(s.expr))
 
         def leaf(old: Leaf) -> Leaf:
-            write = _access(old.write, array, over_loops)
-            return replace(old, write=write, expr=_expr(old.expr, array, over_loops))
+            if old.statement not in indices:
+                return old
+            change = _Change(array.name, wider.name, over_loops)
+            return replace(old, write=change.access(old.write), expr=change.expr(old.expr))
 
         program = replace(
             tree.program,
-            arrays=tuple(wider if a is array else a for a in tree.program.arrays),
+            arrays=_arrays(tree.program.arrays, array, wider),
             statements=tuple(map(statement, tree.program.statements)),
         )
         return replace(tree, body=with_leaves(tree.body, leaf), program=program)
@@ -145,16 +158,29 @@ def _span(distance: tuple[int | None, int | None]) -> str:
     return low if low == high else f"{low}..{high}"
 
 
-def _access(access: Access, array: Array, prefix: Subscripts) -> Access:
-    if access.array != array.name:
-        return access
-    return Access(access.array, (*prefix, *access.subscripts))
+def _arrays(arrays: tuple[Array, ...], old: Array, new: Array) -> tuple[Array, ...]:
+    if old.name == new.name:
+        return tuple(new if a is old else a for a in arrays)
+    return (*arrays, new)
 
 
-def _expr(expr: Expr, array: Array, prefix: Subscripts) -> Expr:
-    def widen(node: Expr) -> Expr:
-        if isinstance(node, Load) and node.array == array.name:
-            return Load(node.array, (*prefix, *node.subscripts), node.dtype)
+@dataclass(frozen=True)
+class _Change:
+    """Accesses of ``old`` become accesses of ``new`` with more subscripts in front."""
+
+    old: str
+    new: str
+    prefix: Subscripts
+
+    def access(self, access: Access) -> Access:
+        if access.array != self.old:
+            return access
+        return Access(self.new, (*self.prefix, *access.subscripts))
+
+    def expr(self, expr: Expr) -> Expr:
+        return rewrite(expr, self._load)
+
+    def _load(self, node: Expr) -> Expr:
+        if isinstance(node, Load) and node.array == self.old:
+            return Load(self.new, (*self.prefix, *node.subscripts), node.dtype)
         return node
-
-    return rewrite(expr, widen)

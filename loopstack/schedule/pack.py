@@ -162,7 +162,7 @@ class _Packing:
     load: Load
 
     def tree(self) -> Tree:
-        boxes = self._boxes()
+        boxes = self._boxes
         origins = [low for low, _ in boxes]
         reader = self._reading_buffer(origins)
         inside = self.above[len(self.around) :]
@@ -176,6 +176,7 @@ class _Packing:
         tree = with_body(self.old, self.around, body)
         return replace(tree, buffers=(*tree.buffers, made))
 
+    @cached_property
     def _boxes(self) -> list[Interval]:
         """Return the range of every dimension."""
         boxes = []
@@ -220,17 +221,20 @@ class _Packing:
         """Return what bounds the copy: the reader's domain seen through the dimensions.
 
         Loops that are neither dimensions nor around the place take their most favourable value.
-        Where that is wider than the truth, the packed array's own bounds are added: a copy never
-        reads beside the array.
+        Where that is wider than the truth, the bounds of the packed array and of the buffer are
+        added: a copy never reads or writes beside them.
         """
         kept = frozenset(loop.name for loop in (*self.around, *self.dims))
         forms = relax(self.above, self.leaf.constraints, kept)
-        return (*forms, *self._missing_array_bounds(forms))
+        return (*forms, *self._missing_bounds(forms))
 
-    def _missing_array_bounds(self, constraints: tuple[Affine, ...]) -> list[Affine]:
-        """Return bounds of the array that the copy's constraints do not imply."""
+    def _missing_bounds(self, constraints: tuple[Affine, ...]) -> list[Affine]:
+        """Return bounds of array and buffer that the copy's constraints do not imply."""
         shape = self.old.array(self.load.array).shape
         bounds = [b for s, e in zip(self.load.subscripts, shape) for b in (s, _below(s, e))]
+        for loop, (low, high) in zip(self.dims, self._boxes):
+            if loop.extent is None:
+                bounds += (form_of(loop.name) - low, high - form_of(loop.name))
         missing = [b for b in bounds if b not in constraints]
         loops = (*self.around, *self.dims)
         for ranges_of in (box_ranges, loop_ranges):

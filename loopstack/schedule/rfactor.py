@@ -13,6 +13,7 @@ from loopstack.ir.expr import Load, map_subscripts
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Tree
 from loopstack.ir.program import Access, Array, Program, Reduction, Statement
 from loopstack.poly.dependence import source_order
+from loopstack.poly.intervals import Interval
 from loopstack.poly.projection import eliminate
 from loopstack.poly.quick import is_relaxed, top_position
 from loopstack.schedule.command import Command
@@ -161,7 +162,7 @@ class _Factoring:
         return [loop for loop in self.own if loop.name not in mentioned]
 
     def tree(self) -> Tree:
-        low, high = constant_range(self.old, self.path, "rfactor")
+        low, high = self._range()
         new_names = {
             loop.name: new_loop_name(self.old, self.command.name, index_of(loop))
             for loop in self.own
@@ -185,6 +186,7 @@ class _Factoring:
         write = (form_of(self.factored.name) - low, *self.leaf.write.subscripts)
         leaf = replace(
             self.leaf,
+            constraints=self._partial_constraints(self.leaf.constraints),
             statement=self.command.name,
             binding=tuple((i, form_of(loop.name)) for loop, i in self._indices().items()),
             write=Access(self.command.name, write),
@@ -199,6 +201,10 @@ class _Factoring:
 
         values = {old: form_of(new) for old, new in new_names.items()}
         return substitute((visit(self.own[0]),), values)[0]
+
+    def _partial_constraints(self, constraints: Sequence[Affine]) -> Forms:
+        """Add what the constraints imply for the elements written: nobody need project them."""
+        return tuple(dict.fromkeys((*constraints, *self._without_reducing(constraints))))
 
     def _partial_reduction(self) -> Reduction | None:
         assert self.statement.reduction is not None
@@ -230,6 +236,12 @@ class _Factoring:
         for loop in reversed(kept):
             node = Loop(loop.name, (node,), loop.extent)
         return node
+
+    def _range(self) -> Interval:
+        """Return the range of the factored loop over all partial results."""
+        loose = replace(self.leaf, constraints=self._without_reducing(self.leaf.constraints))
+        tree = with_body(self.old, self.path, (loose,))
+        return constant_range(tree, find_loop(tree, self.factored.name), "rfactor")
 
     def _dtype(self) -> str:
         return self.old.program.array(self.statement.write.array).dtype
@@ -279,9 +291,8 @@ class _Factoring:
             return form.substitute(values)
 
         binding = {i: over(form) for i, form in self.leaf.binding}
-        constraints = [*self.leaf.constraints, *_extent_constraints(list(indices))]
-        # Say what they imply for the elements written: readers of the program need not project.
-        constraints = list(dict.fromkeys((*constraints, *self._without_reducing(constraints))))
+        everything = [*self.leaf.constraints, *_extent_constraints(list(indices))]
+        constraints = self._partial_constraints(everything)
         write = (form_of(self.factored.name) - low, *self.leaf.write.subscripts)
         return Statement(
             self.command.name,

@@ -78,20 +78,27 @@ def _bound_loop(tree: Tree, leaf: Leaf) -> str | None:
 def _parts_below(tree: Tree, top: Loop, bound_of: dict[str, str]) -> Factorisation | None:
     leaves = [leaf.statement for leaf in leaves_below([top])]
     updates = tuple(name for name in leaves if name in bound_of)
-    before: dict[str, None] = {}
-    for name in updates:
-        body = tree.path(name)[-2].body
-        for node in body:
-            inside = [leaf.statement for leaf in leaves_below([node])]
-            if name in inside:
-                break
-            before.update(dict.fromkeys(n for n in inside if n not in bound_of))
-    finishing = tuple(n for n in leaves if n not in bound_of and n not in before)
     if len(leaves) < 2 or not updates:
         return None
-    role = {name: _index(tree.path(name)[-1]) for name in (*finishing, *updates)}
     bounds = {name: loop.rpartition(".")[2] for name, loop in bound_of.items()}
+    role = {name: _index(tree.path(name)[-1]) for name in leaves}
+    before: list[str] = []
+    for name in updates:
+        ahead, behind = _beside(tree, name)
+        before += [n for n in ahead if n not in before]
+        role.update(dict.fromkeys(behind, bounds[name]))
+    finishing = tuple(n for n in leaves if n not in bound_of and n not in before)
     return Factorisation(top.name, tuple(before), finishing, updates, role, bounds)
+
+
+def _beside(tree: Tree, update: str) -> tuple[list[str], list[str]]:
+    """Return the statements right before and after the loop of an update, in its body."""
+    path = tree.path(update)
+    place = path[-2].body.index(path[-1])
+    ahead, behind = path[-2].body[:place], path[-2].body[place + 1 :]
+    return [n.statement for n in ahead if isinstance(n, Leaf)], [
+        n.statement for n in behind if isinstance(n, Leaf)
+    ]
 
 
 def _index(loop: Loop) -> str:

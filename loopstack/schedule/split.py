@@ -133,11 +133,13 @@ class Tile(Command):
 class Join(Command):
     """Collapse a loop and the loop directly inside it into one; undoes a split.
 
-    Requires: the inner loop's range is constant, and nothing else stands beside it. No dependence
-    forbids a join: the order stays the same.
+    Requires: the inner loop's range is constant and not empty, nothing else stands beside it, and both loops run
+    over results of a statement, or both over the terms of its reduction. No dependence forbids a
+    join: the order stays the same.
     Before: ``for i: for j in 0..n: S(i, j)``
     After:  ``for f: S(f // n, f % n)``
-    Raises: ArgumentError when the loops are not directly nested, or the inner range varies.
+    Raises: ArgumentError when the loops are not directly nested, the inner range varies, or one
+    loop is of results and the other of their terms.
     """
 
     keyword: ClassVar[str] = "join"
@@ -168,14 +170,18 @@ class Join(Command):
             raise ArgumentError(f"join would lose the loop {outer.name} that {placed} is placed at")
         name = new_loop_name(tree, owner_of(outer), self.name, (outer.name, inner.name))
         low, high = box_range(inner, "join")
-        count = max(high - low + 1, 1)
+        if low > high:
+            raise ArgumentError(f"join needs a loop inside that runs, but {inner.name} has no iterations")
+        count = high - low + 1
         joined = form_of(name)
         whole = joined // count
         body = inner.body
-        if inner.extent is None and low <= high:
+        if inner.extent is None:
             body = with_leaves(body, lambda leaf: _without_range(leaf, inner.name))
         body = substitute(body, {outer.name: whole, inner.name: joined - whole * count + low})
         body = with_leaves(body, _plain_constraints)
+        for leaf in leaves_below(body):
+            _refuse_mixed_loop(tree, leaf, name)
         nest = Loop(
             name, body, _joined_extent(tree, outer, count), _joined_kind(outer, inner), inner.tail
         )
@@ -196,6 +202,19 @@ def _without_range(leaf: Leaf, loop: str) -> Leaf:
 def _plain_constraints(leaf: Leaf) -> Leaf:
     """Turn bounds on a quotient into bounds on the joined loop."""
     return replace(leaf, constraints=tuple(map(without_single_division, leaf.constraints)))
+
+
+def _refuse_mixed_loop(tree: Tree, leaf: Leaf, loop: str) -> None:
+    """Raise ArgumentError when ``loop`` runs over results and over their terms at once."""
+    if leaf.reduction is None or all(loop not in form.names for form in leaf.write.subscripts):
+        return
+    reduced = tree.program.statement(leaf.statement).reduction_indices
+    mixed = [index for index, form in leaf.binding if index in reduced and loop in form.names]
+    if mixed:
+        raise ArgumentError(
+            f"loop {loop} would run over results of {leaf.statement} and over its reduction index "
+            f"{mixed[0]} at once: join loops of one kind only"
+        )
 
 
 def _joined_extent(tree: Tree, outer: Loop, count: int) -> int | None:

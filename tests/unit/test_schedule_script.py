@@ -51,6 +51,7 @@ LINES = (
     "distribute A.i",
     "distribute A.i -> B, A",
     "expand t at A.i A.j",
+    "expand t at A.i -> u",
     "compute_at P C.i",
     "inline P",
     "rfactor C.k -> part",
