@@ -11,12 +11,14 @@ from typing import Any
 
 # The decorator shares its name with the module loopstack.kernel: it is bound after that module.
 from loopstack.api import (
+    affine,
     einsum,
     emit_c,
     emit_numpy,
     get_num_threads,
     isa,
     kernel,
+    scalar,
     set_num_threads,
 )
 
@@ -36,6 +38,7 @@ _HOME = {
         "exp", "sqrt", "abs", "tanh", "erf", "relu", "gelu", "silu", "sigmoid",
         "floor", "clip", "isnan", "square", "pow",
     ),
+    "loopstack.frontend.affine_locals": ("empty",),
     "loopstack.errors": (
         "LoopStackError", "FrontendError", "ArgumentError", "ShapeError", "ScheduleSyntaxError",
         "IllegalSchedule", "UnsupportedTarget", "WrongResult", "CandidateFault", "StoreError",
@@ -47,12 +50,14 @@ __all__ = sorted(
     [
         *_MODULE_OF,
         "__version__",
+        "affine",
         "einsum",
         "emit_c",
         "emit_numpy",
         "get_num_threads",
         "isa",
         "kernel",
+        "scalar",
         "set_num_threads",
     ]
 )

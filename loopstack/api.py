@@ -38,12 +38,61 @@ def kernel(
 
             return trace(f)
 
-        made = KernelFunction(
-            f.__name__, make_program, strategy=strategy, reassociate=reassociate, threads=threads
-        )
-        return update_wrapper(made, f)
+        return _function(f, make_program, strategy, reassociate, threads)
 
     return decorate if function is None else decorate(function)
+
+
+@overload
+def affine(function: Callable[..., Any], /) -> KernelFunction: ...
+
+
+@overload
+def affine(
+    *, strategy: str = "default", reassociate: bool = False, threads: int | None = None
+) -> Callable[[Callable[..., Any]], KernelFunction]: ...
+
+
+def affine(
+    function: Callable[..., Any] | None = None, /, *, strategy: str = "default",
+    reassociate: bool = False, threads: int | None = None,
+) -> Any:  # fmt: skip
+    """Make a kernel of a function of affine loops over arrays, which it updates in place.
+
+    The body is parsed, not run. Sums keep their order unless ``reassociate`` allows to regroup
+    them; ``threads`` fixes the number of threads (default: ``ls.set_num_threads``).
+    """
+
+    def decorate(f: Callable[..., Any]) -> KernelFunction:
+        def make_program() -> Program:
+            from loopstack.frontend.affine import parse
+
+            return parse(f, reassociate=reassociate)
+
+        return _function(f, make_program, strategy, reassociate, threads)
+
+    return decorate if function is None else decorate(function)
+
+
+def _function(
+    f: Callable[..., Any], make_program: Callable[[], Program], strategy: str, reassociate: bool,
+    threads: int | None,
+) -> KernelFunction:  # fmt: skip
+    code = getattr(f, "__code__", None)
+    parameters = code.co_varnames[: code.co_argcount] if code is not None else ()
+    made = KernelFunction(
+        getattr(f, "__name__", repr(f)), make_program, strategy=strategy, reassociate=reassociate,
+        threads=threads, parameters=parameters,
+    )  # fmt: skip
+    update_wrapper(made, f)
+    return made
+
+
+def scalar(function: Callable[..., Any]) -> Any:
+    """Make a function of numbers callable inside ``@ls.affine`` functions, where it is inlined."""
+    from loopstack.frontend.affine_calls import ScalarFunction
+
+    return ScalarFunction(function)
 
 
 def isa(name: str) -> AbstractContextManager[Any]:

@@ -8,7 +8,8 @@ Role: everything a call needs the first time a signature is seen, or when the fa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import index, is_
 from typing import TYPE_CHECKING, Any
 
 from loopstack import _loopnest
@@ -41,29 +42,32 @@ class PreparedCall:
 
 def prepare(
     program: Program, args: tuple[Any, ...], kwargs: Mapping[str, Any],
-    known: Mapping[str, int] | None = None,
+    known: Mapping[str, int] | None = None, parameters: Sequence[str] = (),
 ) -> PreparedCall:  # fmt: skip
     """Check the arguments of a call of ``program`` and return its signature.
 
-    ``known`` are sizes that are already fixed. Raises ArgumentError (number, rank, dtype, device,
-    overlap) and ShapeError (extents).
+    ``known`` are sizes that are already fixed; ``parameters`` the order of arguments where sizes
+    are among them. Raises ArgumentError (number, rank, dtype, device, overlap) and ShapeError
+    (extents).
     """
     from loopstack.frontend.sizes import infer_sizes
 
     out = kwargs.get("out")
-    values = _bind(program, args, {n: v for n, v in kwargs.items() if n != "out"})
+    names = list(parameters) or _parameters(program)
+    values = _bind(program, names, args, {n: v for n, v in kwargs.items() if n != "out"})
+    given_sizes = _take_sizes(program, values)
     infos = {a.name: describe(values[a.name], a.name, write=a.role == "inout")
              for a in _arrays(program)}  # fmt: skip
     for array in _arrays(program):
         _check_type(array, infos[array.name])
     kind = common_kind(list(infos.values()))
     shapes = {name: info.shape for name, info in infos.items()}
-    sizes = infer_sizes(program, shapes, known or {})
+    sizes = infer_sizes(program, shapes, _merged(program, known or {}, given_sizes))
     given = _describe_outputs(program, sizes, out)
     _check_kinds(kind, given)
     _check_overlap(program, infos, given)
     strides = _odd_strides({**infos, **given})
-    passed = tuple(infos[n].owner if n in infos else values[n] for n in values)
+    passed = tuple(_passed(n, values, infos, sizes) for n in names)
     owners = tuple(info.owner for info in given.values())
     out = None if out is None else owners if isinstance(out, tuple) else owners[0]
     return PreparedCall(passed, out, sizes, strides)
@@ -77,8 +81,45 @@ def _parameters(program: Program) -> list[str]:
     return [a.name for a in program.arguments if a.role != "output"]
 
 
-def _bind(program: Program, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    names = _parameters(program)
+def size_parameters(program: Program, parameters: Sequence[str]) -> list[str]:
+    """Return the parameters that are sizes."""
+    arrays = frozenset(_parameters(program))
+    return [name for name in parameters if name not in arrays]
+
+
+def _take_sizes(program: Program, values: dict[str, Any]) -> dict[str, int]:
+    """Remove the sizes among the arguments and return them. Raises ArgumentError."""
+    found = {}
+    for name in size_parameters(program, list(values)):
+        value = values.pop(name)
+        try:
+            found[name] = index(value)
+        except TypeError:
+            text = f"{program.name}() needs an integer for size {name}, found {value!r:.60}"
+            raise ArgumentError(text) from None
+    return found
+
+
+def _merged(program: Program, known: Mapping[str, int], given: Mapping[str, int]) -> dict[str, int]:
+    for name, value in given.items():
+        if known.get(name, value) != value:
+            raise ShapeError(
+                f"{program.name} is specialised for {name}={known[name]}, found {name}={value}"
+            )
+    return {**known, **given}
+
+
+def _passed(
+    name: str, values: Mapping[str, Any], infos: Mapping[str, ArrayInfo], sizes: Mapping[str, int]
+) -> Any:
+    if name in infos:
+        return infos[name].owner
+    return values[name] if name in values else sizes[name]
+
+
+def _bind(
+    program: Program, names: Sequence[str], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
     if len(args) > len(names):
         raise ArgumentError(
             f"{program.name}() takes {len(names)} arguments ({', '.join(names)}), found {len(args)}"
@@ -92,10 +133,11 @@ def _bind(program: Program, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
         if name in values:
             raise ArgumentError(f"{program.name}() got argument {name!r} twice")
         values[name] = value
-    missing = [name for name in names if name not in values]
+    # A size that is left out may follow from the arrays.
+    missing = [n for n in names if n not in values and n not in program.sizes]
     if missing:
         raise ArgumentError(f"{program.name}() is missing argument {', '.join(missing)}")
-    return {name: values[name] for name in names}
+    return {name: values[name] for name in names if name in values}
 
 
 def _check_type(array: Array, info: ArrayInfo) -> None:
@@ -207,6 +249,20 @@ def make_callable(kernel: Kernel, rows: Sequence[Row] | None = None) -> Any:
     )  # fmt: skip
 
 
+def make_entry(kernel: Kernel, parameters: Sequence[str]) -> Any:
+    """Return the object for calls that pass sizes among the arrays."""
+    arrays, spec = kernel.program.array_by_name, kernel.specialization
+    sizes = frozenset(size_parameters(kernel.program, parameters))
+    rows: list[Row] = [
+        (name, "i64", "size", (), (), spec.sizes[name])
+        if name in sizes
+        else argument_row(arrays[name], spec.strides)
+        for name in parameters
+    ]
+    outputs = [a for a in kernel.program.arguments if a.role == "output"]
+    return make_callable(kernel, rows + [argument_row(a, spec.strides) for a in outputs])
+
+
 def _work(program: Program) -> int:
     from loopstack.schedule.access_shape import statement_shape
 
@@ -219,7 +275,12 @@ def call_exactly(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any
     Raises the error that says why they do not fit; adapts objects that only look different.
     """
     spec = kernel.specialization
-    call = prepare(spec.program, args, kwargs, spec.sizes)
+    arrays = _parameters(spec.program)
+    full = len(args) + len(kwargs) > len(arrays) and len(spec.parameters) > len(arrays)
+    call = prepare(spec.program, args, kwargs, spec.sizes, spec.parameters if full else ())
+    if full:
+        values = dict(zip(spec.parameters, call.values))
+        call = replace(call, values=tuple(values[name] for name in arrays))
     if dict(call.strides) != dict(spec.strides):
         odd = sorted(set(call.strides.items()) ^ set(spec.strides.items()))[0][0]
         raise ArgumentError(
@@ -227,6 +288,7 @@ def call_exactly(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any
             f"(found {call.strides.get(odd, 'dense')}, expected {spec.strides.get(odd, 'dense')} elements): "
             f"specialise with like=, or call {spec.program.name} itself"
         )
-    if call.values == args and call.out is kwargs.get("out"):
+    unchanged = len(call.values) == len(args) and all(map(is_, call.values, args))
+    if unchanged and call.out is kwargs.get("out"):
         raise InternalError(f"{spec.program.name}: arguments fit but were not taken", repr(kernel))
     return call.run(kernel.callable)

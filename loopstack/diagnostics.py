@@ -18,6 +18,9 @@ import linecache
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import CodeType, FrameType
 
@@ -49,9 +52,28 @@ class Location:
     column: int | None = None
     end_column: int | None = None
 
+    def locate(self) -> Location:
+        return self
 
-def user_origin() -> Origin | None:
-    """Return where the innermost frame outside LoopStack is executing."""
+
+_POINTED_AT: ContextVar[Location | None] = ContextVar("pointed_at", default=None)
+
+
+@contextmanager
+def pointing_at(place: Location) -> Iterator[None]:
+    """Let errors point at ``place``: for code that is parsed, and has no frame of its own."""
+    token = _POINTED_AT.set(place)
+    try:
+        yield
+    finally:
+        _POINTED_AT.reset(token)
+
+
+def user_origin() -> Origin | Location | None:
+    """Return what is pointed at, else where the innermost frame outside LoopStack is executing."""
+    place = _POINTED_AT.get()
+    if place is not None:
+        return place
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
@@ -140,7 +162,7 @@ def _underline(source: str, column: int, end_column: int | None) -> str:
 
 
 def frontend_error(
-    message: str, where: Origin | Signature | None = None, hint: str | None = None
+    message: str, where: Origin | Location | Signature | None = None, hint: str | None = None
 ) -> FrontendError:
     """Return a FrontendError at ``where`` (default: the user's current line)."""
     place = where or user_origin()

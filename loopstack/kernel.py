@@ -31,7 +31,8 @@ VIEWS = ("program", "dependences", "loops", "nest", "asm", "c", "roofline")
 class Specialization:
     """What a kernel computes and for which target.
 
-    ``strides`` are element strides of the arguments that are not dense row-major.
+    ``strides`` are element strides of the arguments that are not dense row-major; ``parameters``
+    the order of a call's arguments where sizes are among them.
     """
 
     program: Program
@@ -39,6 +40,7 @@ class Specialization:
     isa: str
     threads: int = 1
     strides: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    parameters: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[Any, ...]:

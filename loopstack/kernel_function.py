@@ -35,7 +35,7 @@ class _FirstCall:
 
 @_loopnest.call_directly
 class KernelFunction(_loopnest.Dispatcher):
-    """A tensor kernel: call it with arrays, specialise it, search its schedule."""
+    """A kernel: call it with arrays, specialise it, search its schedule."""
 
     def __new__(cls, *_: Any, **__: Any) -> KernelFunction:
         fallback = _FirstCall()
@@ -45,9 +45,10 @@ class KernelFunction(_loopnest.Dispatcher):
 
     def __init__(
         self, name: str, make_program: Callable[[], Program], *, strategy: str = "default",
-        reassociate: bool = True, threads: int | None = None,
+        reassociate: bool = True, threads: int | None = None, parameters: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self.__name__ = name
+        self._parameters = parameters
         self._make_program = make_program
         self._program: Program | None = None
         self._strategy = strategy
@@ -73,10 +74,19 @@ class KernelFunction(_loopnest.Dispatcher):
 
         if any(map(is_symbolic, args)) or any(map(is_symbolic, kwargs.values())):
             return inline_call(self, args, kwargs)
-        call = prepare(self.program, args, kwargs)
+        call = prepare(self.program, args, kwargs, parameters=self._parameters)
         kernel = self._kernel_for(self._specialization(call.sizes, call.strides, None))
-        self.add(kernel.callable)
-        return call.run(kernel.callable)
+        entry = self._entry(kernel)
+        self.add(entry)
+        return call.run(entry)
+
+    def _entry(self, kernel: Kernel) -> Any:
+        """Return the object that takes this function's arguments, sizes included."""
+        from loopstack.calling import make_entry, size_parameters
+
+        if not size_parameters(self.program, self._parameters):
+            return kernel.callable
+        return make_entry(kernel, self._parameters)
 
     def _kernel_for(self, spec: Specialization) -> Kernel:
         """Return the kernel of ``spec``, compiled once however many threads ask."""
@@ -89,7 +99,9 @@ class KernelFunction(_loopnest.Dispatcher):
         from loopstack.machine.features import target_isa
 
         count = threads or self._threads or knobs.value("num_threads")
-        return Specialization(self.program, dict(sizes), target_isa(), count, dict(strides))
+        return Specialization(
+            self.program, dict(sizes), target_isa(), count, dict(strides), self._parameters
+        )
 
     # ---- specialising -------------------------------------------------------------------------
     def specialize(
@@ -146,6 +158,11 @@ class KernelFunction(_loopnest.Dispatcher):
         with self._lock:
             self._kernels.clear()
             self.clear()
+
+    @property
+    def inputs_function(self) -> InputMaker | None:
+        """What :meth:`inputs` registered."""
+        return self._make_inputs
 
     def inputs(self, make: InputMaker) -> InputMaker:
         """Register ``make(sizes, seed) -> {name: array}`` as data for measuring (a decorator)."""

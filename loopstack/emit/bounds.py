@@ -27,14 +27,22 @@ class Bounds:
 def loop_bounds(constraints: Sequence[Affine], indices: Sequence[str]) -> list[Bounds]:
     """Return the bounds of every index over the indices before it.
 
+    A loop takes the constraints whose innermost index it is, as a person would write it; what
+    deeper loops imply is added only where these do not bound it on both sides.
     Raises ValueError when an index has no lower or no upper bound.
     """
     found: list[Bounds] = []
-    system = list(dict.fromkeys(constraints))
+    system = own = list(dict.fromkeys(constraints))
     for index in reversed(indices):
-        found.append(_bounds_of(index, system))
+        found.append(_bounds_of(index, own if _bounds_both_sides(index, own) else system))
         system = _eliminate(index, system)
+        own = [form for form in own if index not in form.names]
     return found[::-1]
+
+
+def _bounds_both_sides(index: str, system: Sequence[Affine]) -> bool:
+    signs = {form.coefficient(index) > 0 for form in system if _is_linear_in(index, form)}
+    return len(signs) == 2
 
 
 def guards(constraints: Sequence[Affine], indices: Sequence[str]) -> tuple[Affine, ...]:
@@ -58,15 +66,41 @@ def _bounds_of(index: str, system: Sequence[Affine]) -> Bounds:
     for form in system:
         if not _is_linear_in(index, form):
             continue
-        coefficient = form.coefficient(index)
-        rest = form - name(index) * coefficient
-        if coefficient > 0:
-            lowers.append((-rest + (coefficient - 1)) // coefficient)
-        else:
-            uppers.append(rest // -coefficient + 1)
+        is_lower, bound = bound_of(index, form)
+        (lowers if is_lower else uppers).append(bound)
     if not lowers or not uppers:
         raise ValueError(f"index {index} has no {'upper' if lowers else 'lower'} bound")
     return Bounds(_tightest(lowers, 1), _tightest(uppers, -1))
+
+
+def bound_of(index: str, form: Affine) -> tuple[bool, Affine]:
+    """Return (True, least value) or (False, first value above) of ``index`` where ``form >= 0``.
+
+    Requires: ``form`` is linear in ``index``.
+    """
+    coefficient = form.coefficient(index)
+    rest = form - name(index) * coefficient
+    if coefficient > 0:
+        return True, (-rest + (coefficient - 1)) // coefficient
+    return False, rest // -coefficient + 1
+
+
+def shared_bounds(ranges: Sequence[Bounds]) -> Bounds | None:
+    """Return bounds that all ranges have in common, up to a constant; None without any."""
+    lowers = _in_common([each.lowers for each in ranges], -1)
+    uppers = _in_common([each.uppers for each in ranges], 1)
+    return Bounds(lowers, uppers) if lowers and uppers else None
+
+
+def _in_common(sides: Sequence[tuple[Affine, ...]], sign: int) -> tuple[Affine, ...]:
+    """Return the widest of each family of parallel forms that every side has."""
+    found = []
+    for form in sides[0]:
+        family = [[f for f in side if (f - form).is_constant] for side in sides]
+        if all(family):
+            widest = max((sign * (f - form).const for fs in family for f in fs), default=0)
+            found.append(form + sign * widest)
+    return tuple(found)
 
 
 def _tightest(forms: Sequence[Affine], sign: int) -> tuple[Affine, ...]:

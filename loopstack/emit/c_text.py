@@ -27,6 +27,7 @@ from loopstack.emit.c_expressions import (
 from loopstack.emit.loops import Assign, Fill, For, Guard, Node, program_loops
 from loopstack.ir import operators
 from loopstack.ir.affine import Affine
+from loopstack.ir.expr import Op
 from loopstack.ir.program import Access, Array, Program, Statement
 
 
@@ -84,11 +85,16 @@ class _Text(CText):
             self.line(depth, f"{target} = {_identity(statement, dtype)};")
             return
         first = len(self.lines)
-        value = self.value(statement.expr, depth)
+        expr = statement.expr
         if statement.reduction is not None:
             combine = operators.REDUCTIONS[statement.reduction.operator].combine
+            if combine == "add" and isinstance(expr, Op) and expr.name == "neg":
+                combine, expr = "sub", expr.args[0]
             text = c_operator(combine, dtype)
-            value = fill_in(text, (target, self.named(value, statement.expr, text, depth, "b")))
+            value = self.value(expr, depth)
+            value = fill_in(text, (target, self.named(value, expr, text, depth, "b")))
+        else:
+            value = self.value(expr, depth)
         self.assign(target, value, first, depth)
 
     def range(self, ranges: Sequence[Bounds]) -> tuple[str, str]:
@@ -102,7 +108,7 @@ class _Text(CText):
     def element(self, access: Access) -> str:
         array = self.program.array(access.array)
         pointer = self.array_name(array.name)
-        if array.role == "scalar":
+        if array.role == "scalar" or (not array.shape and not array.is_argument):
             return pointer
         if not array.shape:
             return f"{pointer}[0]"
@@ -164,7 +170,7 @@ def _allocations(text: _Text) -> list[str]:
     for array in _temporaries(text):
         name, ctype = text.array_name(array.name), operators.C_TYPE[array.dtype]
         if not array.shape:
-            lines.append(f"  {ctype} {name}[1];")
+            lines.append(f"  {ctype} {name};")
             continue
         count = _product([text.form(extent) for extent in array.shape])
         lines.append(

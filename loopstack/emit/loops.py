@@ -1,7 +1,7 @@
 """A program as nested loops in program order: the common half of the text emitters.
 
-Statements share a loop where ``order`` says so. A shared loop runs over the hull of its
-statements' ranges; guards keep each statement to its own.
+Statements share a loop where ``order`` says so. A shared loop has the bounds that its statements
+have in common, else it runs over the hull of their ranges; guards keep each statement to its own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Union
 
-from loopstack.emit.bounds import Bounds, guards, loop_bounds
+from loopstack.emit.bounds import Bounds, bound_of, guards, loop_bounds, shared_bounds
 from loopstack.ir.affine import Affine, name
 from loopstack.ir.expr import map_subscripts
 from loopstack.ir.program import Access, Program, Statement
@@ -67,8 +67,8 @@ class _Active:
     order: tuple[int, ...]
     bounds: tuple[Bounds, ...]
     filled: bool
-    wide: tuple[str, ...] = ()
-    """Shared loops that run outside this statement's domain too."""
+    wide: tuple[tuple[str, Bounds | None], ...] = ()
+    """Shared loops that run outside this statement's domain too, with the bounds they keep."""
 
     @staticmethod
     def of(position: int, statement: Statement) -> _Active:
@@ -89,10 +89,16 @@ class _Active:
         indices = self.statement.indices
         left = guards(self.statement.constraints, indices)
 
-        def deepest(form: Affine) -> str:
-            return next((i for i in reversed(indices) if i in form.names), "")
+        wide = dict(self.wide)
 
-        return tuple(f for f in self.statement.constraints if f in left or deepest(f) in self.wide)
+        def is_open(form: Affine) -> bool:
+            loop = next((i for i in reversed(indices) if i in form.names), "")
+            kept = wide.get(loop)
+            if loop not in wide or kept is None:
+                return loop in wide
+            return bound_of(loop, form)[1] not in kept.lowers + kept.uppers
+
+        return tuple(f for f in self.statement.constraints if f in left or is_open(f))
 
 
 def rename(statement: Statement, names: dict[str, str]) -> Statement:
@@ -137,7 +143,9 @@ def _shared(active: Sequence[_Active], depth: int, path: tuple[str, ...]) -> tup
         inside.append(each.rename(_names(each.statement, depth, variable, path)))
     ranges = tuple(dict.fromkeys(each.bounds[depth] for each in inside))
     if len(ranges) > 1:
-        inside = [replace(each, wide=(*each.wide, variable)) for each in inside]
+        common = shared_bounds(ranges)
+        inside = [replace(each, wide=(*each.wide, (variable, common))) for each in inside]
+        ranges = ranges if common is None else (common,)
     body = _group(inside, depth + 1, (*path, variable))
     return (*fills, For(variable, ranges, body))
 
@@ -161,11 +169,16 @@ def _alone(active: _Active, depth: int, path: tuple[str, ...]) -> tuple[Node, ..
     statement = active.statement
     tests = active.tests()
     body: tuple[Node, ...] = (Assign(statement),)
-    if tests:
-        body = (Guard(tests, body),)
     for level in reversed(range(depth, len(statement.indices))):
-        body = (For(statement.indices[level], (active.bounds[level],), body),)
-    return (*fills, *body)
+        index = statement.indices[level]
+        body = _guarded([form for form in tests if index in form.names], body)
+        tests = tuple(form for form in tests if index not in form.names)
+        body = (For(index, (active.bounds[level],), body),)
+    return (*fills, *_guarded(tests, body))
+
+
+def _guarded(tests: Sequence[Affine], body: tuple[Node, ...]) -> tuple[Node, ...]:
+    return (Guard(tuple(tests), body),) if tests else body
 
 
 def _fill(active: _Active, depth: int, path: tuple[str, ...]) -> tuple[Node, ...]:
@@ -181,10 +194,8 @@ def _fill(active: _Active, depth: int, path: tuple[str, ...]) -> tuple[Node, ...
     statement = rename(replace(source, indices=kept, constraints=constraints), names)
     outer = sum(1 for i in source.indices[:depth] if i not in reduced)
     bounds = loop_bounds(statement.constraints, statement.indices)
-    left = guards(statement.constraints, statement.indices[outer:])
-    body: tuple[Node, ...] = (Fill(statement),)
-    if left:
-        body = (Guard(left, body),)
+    left = replace(active, statement=statement).tests()
+    body = _guarded(left, (Fill(statement),))
     for level in reversed(range(outer, len(kept))):
         body = (For(statement.indices[level], (bounds[level],), body),)
     return body

@@ -12,6 +12,7 @@ extents.py     how far each index runs
 build.py       graph -> Program: what is stored, names, statements
 sizes.py       infer_sizes: shapes of arrays -> integer sizes
 einsum.py      einsum subscripts -> Program
+affine.py      parse(fn) -> Program: loops that are read, not run (and affine_*.py, listed there)
 
               user's function                      "bij,bjk->bik"
                     | trace                              |

@@ -134,7 +134,9 @@ def _match_sizes(trace: Trace, call: Call, bound: Mapping[str, Any]) -> None:
         sizes[f"${derived.name}"] = trace.derive(derived.name, forms)
     for r in call.program.requirements:
         left, right = r.left.substitute(sizes), r.right.substitute(sizes)
-        trace.require(Requirement(left, r.relation, right, f"in {call.program.name}: {r.message}"))
+        when = tuple(f.substitute(sizes) for f in r.when)
+        message = f"in {call.program.name}: {r.message}"
+        trace.require(Requirement(left, r.relation, right, message, when))
     call.sizes = sizes
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from loopstack.diagnostics import Origin, frontend_error
+from loopstack.diagnostics import Location, Origin, frontend_error
 from loopstack.frontend.graph import Node, TensorData, Trace, display, index_tokens
 from loopstack.frontend.ranges import UNBOUNDED, at_least_zero, largest_extent, never, span
 from loopstack.frontend.text import form_text
@@ -41,7 +41,7 @@ class Use:
     dimension: int
     label: str
     text: str
-    origin: Origin | None
+    origin: Origin | Location | None
     tokens: tuple[str, ...]
 
     @property
@@ -58,7 +58,7 @@ class Candidate:
     form: Affine
     soft: bool
     place: str
-    origin: Origin | None
+    origin: Origin | Location | None
 
 
 class Storage:

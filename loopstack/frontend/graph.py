@@ -9,10 +9,10 @@ with ``#`` are extents of indices, resolved when the program is built.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Union
 
-from loopstack.diagnostics import Origin, frontend_error, user_origin
+from loopstack.diagnostics import Location, Origin, frontend_error, user_origin
 from loopstack.ir.affine import Affine
 from loopstack.ir.operators import OPERATORS
 from loopstack.ir.program import DerivedSize, Program, Requirement
@@ -47,7 +47,7 @@ class Node:
         self.dtype = dtype
         self.free: tuple[str, ...] = _free(kind, payload, args)
         self.heavy: bool = _is_heavy(kind, payload, args)
-        self.origin: Origin | None = None
+        self.origin: Origin | Location | None = None
         self.number = -1
 
     @property
@@ -198,8 +198,8 @@ class Trace:
 
     def require(self, requirement: Requirement) -> None:
         """Record what has to hold between sizes, once."""
-        key = (requirement.left, requirement.relation, requirement.right)
-        if all((r.left, r.relation, r.right) != key for r in self.requirements):
+        unnamed = [replace(r, message="") for r in self.requirements]
+        if replace(requirement, message="") not in unnamed:
             self.requirements.append(requirement)
 
     def derive(self, label: str, forms: tuple[Affine, ...]) -> Affine:

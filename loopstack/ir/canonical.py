@@ -88,8 +88,12 @@ def _requirements(program: Program, fix: _Rename) -> tuple[Requirement, ...]:
         left, right = fix(r.left), fix(r.right)
         if r.relation == "==" and str(right) < str(left):
             left, right = right, left
-        plain.add(Requirement(left, r.relation, right, ""))
-    return tuple(sorted(plain, key=lambda r: (str(r.left), r.relation, str(r.right))))
+        plain.add(Requirement(left, r.relation, right, "", _sorted(map(fix, r.when))))
+    return tuple(sorted(plain, key=_requirement_key))
+
+
+def _requirement_key(r: Requirement) -> tuple[str, ...]:
+    return (str(r.left), r.relation, str(r.right), *map(str, r.when))
 
 
 def _statement(s: Statement, name: str, sizes: dict[str, str], arrays: dict[str, str]) -> Statement:

@@ -4,6 +4,7 @@
     sizes i j
     derived oh = min($h + 1, $w)
     require $k == $p "index k has extents {left} and {right}"
+    require $n >= 2 when $m - 1 "text"
     input x: f32[$i, $j]
     temporary max: f32[$i]
     output out: f32[$i, $j]
@@ -15,7 +16,8 @@
       out[i, j] = sub(x[i, j], max[i])
 
 One item per line; ``#`` starts a comment. ``reduce OP`` starts from the operator's identity,
-``update OP`` from the value in memory. Forms in ``where`` are >= 0 inside the domain.
+``update OP`` from the value in memory. Forms in ``where`` are >= 0 inside the domain; a requirement
+counts where those after ``when`` are >= 0.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ def _derived(size: DerivedSize) -> str:
 
 
 def _requirement(r: Requirement) -> str:
-    return f"require {r.left} {r.relation} {r.right} {json.dumps(r.message)}"
+    when = f" when {'; '.join(map(str, r.when))}" if r.when else ""
+    return f"require {r.left} {r.relation} {r.right}{when} {json.dumps(r.message)}"
 
 
 def _array(array: Array) -> str:

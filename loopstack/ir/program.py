@@ -105,7 +105,7 @@ class DerivedSize:
 
 @dataclass(frozen=True)
 class Requirement:
-    """What has to hold between sizes before a program runs.
+    """What has to hold between sizes before a program runs, where all forms of ``when`` are >= 0.
 
     ``message`` is the error text; ``{left}`` and ``{right}`` in it stand for the two values.
     """
@@ -114,8 +114,11 @@ class Requirement:
     relation: Literal["==", ">="]
     right: Affine
     message: str
+    when: tuple[Affine, ...] = ()
 
     def holds(self, values: Mapping[str, int]) -> bool:
+        if any(form.evaluate(values) < 0 for form in self.when):
+            return True
         left, right = self.left.evaluate(values), self.right.evaluate(values)
         return left == right if self.relation == "==" else left >= right
 

@@ -295,9 +295,13 @@ class _Parser:
         if relation not in ("==", ">="):
             raise self.fail("expected == or >=")
         right = self.form()
+        when: list[Affine] = []
+        while self.take(";" if when else "when"):
+            when.append(self.form())
         if self.kind() != "string":
             raise self.fail(f"expected a string, found {self.found()}")
-        return Requirement(left, relation, right, json.loads(self.advance()))  # type: ignore[arg-type]
+        message = json.loads(self.advance())
+        return Requirement(left, relation, right, message, tuple(when))  # type: ignore[arg-type]
 
     def _arrays(self) -> tuple[Array, ...]:
         arrays = []

@@ -20,7 +20,7 @@ from loopstack.errors import InternalError
 from loopstack.ir.affine import Affine
 from loopstack.ir.expr import DTYPES, Const, Expr, IndexValue, Load, Op, walk
 from loopstack.ir.operators import OPERATORS, REDUCTIONS, result_dtype
-from loopstack.ir.program import Program, Statement
+from loopstack.ir.program import Program, Requirement, Statement
 
 
 def verify(program: Program) -> Program:
@@ -64,7 +64,11 @@ def _name_problems(program: Program) -> Iterator[str]:
         yield from _unknown(f"derived size {size.name}", size.forms, known)
         known.add(f"${size.name}")
     for requirement in program.requirements:
-        yield from _unknown("a requirement", (requirement.left, requirement.right), known)
+        yield from _unknown("a requirement", _forms_of(requirement), known)
+
+
+def _forms_of(requirement: Requirement) -> tuple[Affine, ...]:
+    return (requirement.left, requirement.right, *requirement.when)
 
 
 def _size_names(program: Program) -> set[str]:

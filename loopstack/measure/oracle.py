@@ -191,7 +191,10 @@ def small_program(task: MeasureTask) -> Program | None:
 
     program = read_program(task.program)
     for cap in range(SMALL_SIZE, 0, -1):
-        bound = program.bind({name: min(size, cap) for name, size in task.sizes.items()})
+        sizes = {name: min(size, cap) for name, size in task.sizes.items()}
+        if not all(r.holds(program.size_values(sizes)) for r in program.requirements):
+            continue  # an access would leave its array
+        bound = program.bind(sizes)
         if any(n < 0 for array in bound.arrays for n in extents(array)):
             return None
         if instances(bound) <= SMALL_POINTS:

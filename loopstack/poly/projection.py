@@ -45,6 +45,18 @@ def eliminate(constraints: Sequence[Affine], names: Iterable[str]) -> Shadow:
     return Shadow(_tidy(kept + system), exact)
 
 
+def surely_empty(constraints: Sequence[Affine]) -> bool:
+    """Tell whether no integers fulfil ``constraints``; False also where that is not proven."""
+    system, _ = _without_divisions(list(constraints), set().union(*(c.names for c in constraints)))
+    system = list(_tidy(system))
+    while not any(c.is_constant and c.const < 0 for c in system):
+        names = sorted(set().union(*(c.names for c in system), set()))
+        if not names:
+            return False
+        system, _ = _remove(system, min(names, key=lambda n: _pair_count(system, n)))
+    return True
+
+
 def _without_implied(constraints: Sequence[Affine]) -> list[Affine]:
     """Drop sums of names that are each known not to be negative: ``8*ko + ki`` beside both."""
     positive = {c.terms[0][0] for c in constraints if len(c.terms) == 1 and c.const == 0

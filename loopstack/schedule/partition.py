@@ -114,12 +114,13 @@ def _check(tree: Tree, path: Path, leaf: Leaf) -> None:
 
 
 def _bounded(leaf: Leaf, above: Path, form: Affine) -> Leaf:
-    """Add ``form >= 0``; drop the constraints that it implies within the tiles around.
+    """Add ``form >= 0``; drop the constraints between loops that it implies within their ranges.
 
     In the part of a triangle beside its diagonal tiles, what made it a triangle is implied.
     """
     ranges = box_ranges(above, leaf.constraints)
-    kept = [c for c in leaf.constraints if interval(c - form, ranges)[0] < 0]
+    kept = [c for c in leaf.constraints
+            if len(c.terms) < 2 or interval(c - form, ranges)[0] < 0]  # fmt: skip
     return replace(leaf, constraints=(*kept, form))
 
 

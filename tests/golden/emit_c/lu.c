@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 int lu(int64_t N, double *restrict A) {
-  for (int64_t k = 0; k < N - 1; ++k) {
+  for (int64_t k = 0; k < N; ++k) {
     for (int64_t i = k + 1; i < N; ++i) {
       A[i * N + k] = A[i * N + k] / A[k * N + k];
     }
