@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from loopstack.ir.affine import Affine, name
 from loopstack.ir.expr import Expr, IndexValue, Load, Op
-from loopstack.ir.loop_tree import Buffer, Leaf, Loop, Node, Stage, Tree
+from loopstack.ir.loop_tree import Buffer, Leaf, Loop, Node, Prefetch, Stage, Tree
 from loopstack.ir.program import Access
 from loopstack.schedule.lookup import Path
 
@@ -25,12 +25,21 @@ def with_inside(loop: Loop, body: Nodes) -> Loop:
     return Loop(loop.name, body, loop.extent, loop.kind, loop.tail)
 
 
+def _with_root(tree: Tree, body: Nodes) -> Tree:
+    return Tree(tree.program, body, tree.buffers, tree.stages, tree.streamed)
+
+
+def _with_constraints(leaf: Leaf, forms: tuple[Affine, ...]) -> Leaf:
+    s, b, w, e = leaf.statement, leaf.binding, leaf.write, leaf.expr
+    return Leaf(s, b, forms, w, e, leaf.reduction, leaf.pad)
+
+
 def replace_at(tree: Tree, path: Path, nodes: Nodes) -> Tree:
     """Return the tree with ``nodes`` in the place of the last loop of ``path``."""
     old: Node = path[-1]
     for parent in reversed(path[:-1]):
         nodes, old = (with_inside(parent, _splice(parent.body, old, nodes)),), parent
-    return replace(tree, body=_splice(tree.body, old, nodes))
+    return _with_root(tree, _splice(tree.body, old, nodes))
 
 
 def body_at(tree: Tree, path: Path) -> Nodes:
@@ -41,8 +50,8 @@ def body_at(tree: Tree, path: Path) -> Nodes:
 def with_body(tree: Tree, path: Path, body: Nodes) -> Tree:
     """Return the tree with another body below the last loop of ``path`` (the root when empty)."""
     if not path:
-        return replace(tree, body=body)
-    return replace_at(tree, path, (replace(path[-1], body=body),))
+        return _with_root(tree, body)
+    return replace_at(tree, path, (with_inside(path[-1], body),))
 
 
 def replace_leaf(path: Path, body: Nodes, old: Leaf, new: Leaf) -> Nodes:
@@ -83,7 +92,7 @@ def _rebuild(
         elif isinstance(node, Leaf):
             made.append(on_leaf(node))
         else:
-            made.append(replace(node, access=_access(node.access, values)) if values else node)
+            made.append(Prefetch(_access(node.access, values), node.write) if values else node)
     return tuple(made)
 
 
@@ -114,7 +123,7 @@ def split_body(loop: Loop, factor: int, outer: str, inner: str) -> Nodes:
         if image not in made.constraints:
             return made
         rest = [c for c in made.constraints if c != image]
-        return replace(made, constraints=(name(outer), *rest))
+        return _with_constraints(made, (name(outer), *rest))
 
     body = _rebuild(loop.body, visit, values)
     if loop.extent is not None and loop.extent % factor:
@@ -148,7 +157,7 @@ def with_leaves(nodes: Sequence[Node], change: Callable[[Leaf], Leaf]) -> Nodes:
 
 def add_constraint(nodes: Sequence[Node], form: Affine) -> Nodes:
     """Add ``form >= 0`` to every leaf below ``nodes``."""
-    return with_leaves(nodes, lambda leaf: replace(leaf, constraints=(*leaf.constraints, form)))
+    return with_leaves(nodes, lambda leaf: _with_constraints(leaf, (*leaf.constraints, form)))
 
 
 def rename_references(tree: Tree, old: str, new: str) -> Tree:
