@@ -95,6 +95,10 @@ class Affine(_Fields):
                 return coefficient
         return 0
 
+    def without(self, atom: Atom) -> Affine:
+        """Return the form with no ``atom`` outside divisions."""
+        return _form(tuple([term for term in self.terms if term[0] != atom]), self.const)
+
     @property
     def is_constant(self) -> bool:
         return not self.terms

@@ -5,18 +5,20 @@ the bound that remains when deeper loops take their most favourable value: a rel
 loops may run an iteration whose inner loops are empty, never too few. For boxes it is exact.
 
 Input: a Tree. Output: ``For`` loops around the same leaves, and the range of every loop.
-Leaves that share a loop and disagree about its bounds are run under the hull of both, each behind
-an ``If`` of its own constraints.
+Leaves that share a loop and disagree about its bounds are run under bounds that all of them imply,
+each behind an ``If`` of its own constraints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from loopstack.ir.affine import Affine
+from loopstack.errors import ArgumentError
+from loopstack.ir.affine import Affine, Atom
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch
-from loopstack.lower.intervals import UNKNOWN, Interval, Ranges, interval, is_finite
+from loopstack.lower.intervals import INFINITE, UNKNOWN, Interval, Ranges, interval, is_finite
+from loopstack.lower.written import couples, reduction_loops, results_of, starts_anew
 from loopstack.poly.ranges import loop_ranges as loop_ranges_of
 
 Forms = tuple[Affine, ...]
@@ -29,11 +31,17 @@ class Bounds:
 
 
 def leaves_below(node: Node) -> list[Leaf]:
-    if isinstance(node, Leaf):
-        return [node]
+    found: list[Leaf] = []
+    _collect_leaves(node, found)
+    return found
+
+
+def _collect_leaves(node: Node, found: list[Leaf]) -> None:
     if isinstance(node, Loop):
-        return [leaf for child in node.body for leaf in leaves_below(child)]
-    return []
+        for child in node.body:
+            _collect_leaves(child, found)
+    elif isinstance(node, Leaf):
+        found.append(node)
 
 
 def loop_ranges(body: Sequence[Node]) -> dict[str, Interval]:
@@ -59,17 +67,31 @@ def _collect_ranges(node: Node, path: tuple[Loop, ...], ranges: dict[str, Interv
 
 
 def _leaf_ranges(leaf: Leaf, path: tuple[Loop, ...]) -> dict[str, Interval]:
-    ranges = {l.name: UNKNOWN if l.extent is None else (0, l.extent - 1) for l in path}
-    tiles = frozenset(l.name for l in path if l.extent is not None)
+    ranges = {x.name: UNKNOWN if x.extent is None else (0, x.extent - 1) for x in path}
+    tiles = frozenset(loop.name for loop in path if loop.extent is not None)
     for _ in range(2):  # the second round uses ranges of deeper loops found in the first
         for form in leaf.constraints:
             for atom, factor in form.terms:
                 if atom in ranges and atom not in tiles:
-                    _tighten(form, atom, factor, ranges)  # type: ignore[arg-type]
-    if all(map(is_finite, ranges.values())):
-        return ranges
-    found = loop_ranges_of(path, leaf.constraints)
-    return {name: ranges[name] if name in tiles else box for name, box in found.items()}
+                    _tighten(form, atom, factor, ranges)
+    if not all(map(is_finite, ranges.values())):
+        found = loop_ranges_of(path, leaf.constraints)
+        ranges = {name: ranges[name] if name in tiles else box for name, box in found.items()}
+    if starts_anew(leaf):
+        _add_results(leaf, path, ranges)
+    return ranges
+
+
+def _add_results(leaf: Leaf, path: tuple[Loop, ...], ranges: dict[str, Interval]) -> None:
+    """Widen ``ranges`` to results of a reduction that have no terms."""
+    reducing = reduction_loops(leaf, path)
+    results = [loop for loop in path if loop.name not in reducing]
+    if not couples(leaf, reducing, [loop.name for loop in results]):
+        return
+    for name, found in loop_ranges_of(results, results_of(leaf, reducing)).items():
+        if is_finite(found):
+            low, high = ranges[name]
+            ranges[name] = (min(low, found[0]), max(high, found[1]))
 
 
 def _tighten(form: Affine, loop: str, factor: int, ranges: dict[str, Interval]) -> None:
@@ -80,6 +102,8 @@ def _tighten(form: Affine, loop: str, factor: int, ranges: dict[str, Interval]) 
             continue
         low, high = ranges.get(atom) or interval(Affine(((atom, 1),)), ranges)  # type: ignore[arg-type]
         rest += coefficient * (high if coefficient > 0 else low)
+    if rest >= INFINITE // 2:
+        return
     low, high = ranges[loop]
     if factor > 0:
         low = max(low, -(rest // factor))
@@ -99,16 +123,16 @@ def bounds_for_leaf(loop: Loop, leaf: Leaf, outer: frozenset[str], ranges: Range
         factor = form.coefficient(loop.name)
         if factor == 0:
             continue
-        rest = relax(form - Affine(((loop.name, factor),)), outer, ranges)
+        rest = relax(form.without(loop.name), outer, ranges)
         if factor > 0:
             lowers.append((factor - 1 - rest) // factor)
         elif not _always_full(upper := (rest - factor) // -factor, loop.extent):
             uppers.append(upper)
-    return Bounds(_prune(lowers, ranges, keep_largest=True), _prune(uppers, ranges, keep_largest=False))
+    return Bounds(_prune(lowers, ranges, True), _prune(uppers, ranges, False))
 
 
 def _always_full(upper: Affine, extent: int | None) -> bool:
-    """A tile loop whose rest comes in whole tiles: what is left, at least 1, is then a full tile."""
+    """A tile loop whose rest comes in whole tiles: what is left, at least 1, is a full tile."""
     if extent is None or upper.is_constant:
         return False
     return upper.const % extent == 0 and all(c % extent == 0 for _, c in upper.terms)
@@ -116,15 +140,15 @@ def _always_full(upper: Affine, extent: int | None) -> bool:
 
 def relax(form: Affine, outer: frozenset[str], ranges: Ranges) -> Affine:
     """Replace loops that are not in ``outer`` by the value that makes the form largest."""
-    if form.names <= outer:
+    free = [term for term in form.terms if not _is_inside(term[0], outer)]
+    if not free:
         return form
-    kept = [(a, c) for a, c in form.terms if _names(a) <= outer]
-    free = Affine(tuple((a, c) for a, c in form.terms if not _names(a) <= outer))
-    return Affine.of(kept, form.const) + interval(free, ranges)[1]
+    kept = tuple([term for term in form.terms if _is_inside(term[0], outer)])
+    return Affine(kept, form.const + interval(Affine(tuple(free)), ranges)[1])
 
 
-def _names(atom: object) -> frozenset[str]:
-    return frozenset((atom,)) if isinstance(atom, str) else atom.numerator.names  # type: ignore[attr-defined]
+def _is_inside(atom: Atom, names: frozenset[str]) -> bool:
+    return atom in names if isinstance(atom, str) else atom.numerator.names <= names
 
 
 def _prune(forms: list[Affine], ranges: Ranges, keep_largest: bool) -> Forms:
@@ -145,37 +169,64 @@ def _implies(rival: Affine, form: Affine, ranges: Ranges, keep_largest: bool) ->
     return gap[0] >= 0
 
 
-def shared_bounds(loop: Loop, leaves: list[Leaf], outer: frozenset[str], ranges: Ranges) -> Bounds:
-    """Return bounds that cover every leaf below ``loop``."""
-    wanted = list(dict.fromkeys(bounds_for_leaf(loop, leaf, outer, ranges) for leaf in leaves))
-    if len(wanted) == 1:
-        return wanted[0]
+def shared_bounds(
+    loop: Loop, leaves: Sequence[Leaf], outer: frozenset[str], ranges: Ranges, mixed: bool = False
+) -> Bounds:
+    """Return bounds that cover every leaf below ``loop``.
+
+    Leaves that disagree get what all of them imply, and the constant range of the loop. ``mixed``
+    adds the range for a leaf that is alone below ``loop``, but not below every loop around it:
+    those may run where this leaf does not, and no loop may leave its range (guards count on it).
+    """
+    wanted = [bounds_for_leaf(loop, leaf, outer, ranges) for leaf in leaves]
+    wanted = wanted if len(wanted) < 2 else list(dict.fromkeys(wanted))
     low, high = ranges[loop.name]
-    assert is_finite((low, high)), loop.name
-    return Bounds((Affine((), low),), (Affine((), high + 1),))
+    if len(wanted) == 1 and (not mixed or _stays_between(wanted[0], low, high)):
+        return wanted[0]
+    if not is_finite((low, high)):
+        raise ArgumentError(f"no constants bound loop {loop.name}")
+    lowers = [Affine((), low), *_common([w.lowers for w in wanted], ranges, True)]
+    uppers = [Affine((), high + 1), *_common([w.uppers for w in wanted], ranges, False)]
+    return Bounds(_prune(lowers, ranges, True), _prune(uppers, ranges, False))
+
+
+def _stays_between(bounds: Bounds, low: int, high: int) -> bool:
+    """Tell at a glance whether constant bounds keep a loop in its range."""
+    return any(not f.terms and f.const >= low for f in bounds.lowers) and any(
+        not f.terms and f.const <= high + 1 for f in bounds.uppers
+    )
+
+
+def _common(bounds: Sequence[Forms], ranges: Ranges, lower: bool) -> Iterator[Affine]:
+    """Yield the bounds that each leaf has, or has a tighter one of."""
+    for form in dict.fromkeys(form for forms in bounds for form in forms):
+        if all(any(_implies(own, form, ranges, lower) for own in forms) for forms in bounds):
+            yield form
 
 
 def missing_guards(leaf: Leaf, path: Sequence[tuple[Loop, Bounds]], ranges: Ranges) -> Forms:
     """Return the leaf's constraints that the bounds of the loops above do not already enforce."""
     guards = []
     for form in leaf.constraints:
-        deepest = next((i for i in reversed(range(len(path))) if path[i][0].name in form.names), None)
         if interval(form, ranges)[0] >= 0:
             continue
+        names = form.names
+        deepest = next((i for i in reversed(range(len(path))) if path[i][0].name in names), None)
         if deepest is None or not _enforced(form, deepest, path, ranges):
             guards.append(form)
     return tuple(guards)
 
 
-def _enforced(form: Affine, deepest: int, path: Sequence[tuple[Loop, Bounds]], ranges: Ranges) -> bool:
+def _enforced(
+    form: Affine, deepest: int, path: Sequence[tuple[Loop, Bounds]], ranges: Ranges
+) -> bool:
     loop, bounds = path[deepest]
     factor = form.coefficient(loop.name)
-    rest = form - Affine(((loop.name, factor),))
+    rest = form.without(loop.name)
     if factor == 0 or loop.name in rest.names:
         return False
-    own = {l.name: ranges[l.name] for l, _ in path[:deepest]}
     if factor > 0:
         needed = (factor - 1 - rest) // factor
-        return any(_implies(have, needed, own, True) for have in bounds.lowers)
+        return any(_implies(have, needed, ranges, True) for have in bounds.lowers)
     needed = (rest - factor) // -factor
-    return any(_implies(have, needed, own, False) for have in bounds.uppers)
+    return any(_implies(have, needed, ranges, False) for have in bounds.uppers)

@@ -10,101 +10,129 @@ from dataclasses import dataclass, field, replace
 
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch, Tree
 from loopstack.ir.program import Array
-from loopstack.lower.bounds import Bounds, leaves_below, missing_guards, relax, shared_bounds
+from loopstack.lower.bounds import (
+    Bounds,
+    bounds_for_leaf,
+    leaves_below,
+    missing_guards,
+    shared_bounds,
+)
 from loopstack.lower.intervals import Ranges
 from loopstack.lower.nest import Assign, For, If, NestNode, Touch
 from loopstack.lower.reductions import (
+    Around,
     Plan,
     initialise,
     plan_reduction,
     store,
     update,
 )
+from loopstack.lower.written import couples, starts_anew
 from loopstack.machine.vector_target import VectorTarget
+
+Path = tuple[tuple[Loop, Bounds], ...]
 
 
 @dataclass
 class Materializer:
-    """The state of one walk; ``headers`` holds an empty For of every open loop's name."""
+    """The state of one walk; ``headers`` holds an empty For of every open loop's name.
+
+    ``results`` gives loops that run over results more leaves to hold (lower/written.py).
+    """
 
     tree: Tree
     ranges: Ranges
     plans: dict[str, Plan]
+    results: dict[str, list[Leaf]]
     headers: dict[str, For] = field(default_factory=dict)
+    guarded: set[str] = field(default_factory=set)
+    mixed: bool = False
+    """Whether other leaves stand below the outermost open loop."""
 
-    def body(self, nodes: tuple[Node, ...], at: str | None, path: tuple[tuple[Loop, Bounds], ...]) -> tuple[NestNode, ...]:
+    def body(self, nodes: tuple[Node, ...], at: str | None, path: Path) -> tuple[NestNode, ...]:
         """Lower the children of loop ``at``, with the reductions that are planned there."""
         out: list[NestNode] = []
-        places = {plan.at for plan in self.plans.values()}
+        reassociate = self.tree.program.reassociate
         for node in nodes:
-            here = self._plans_at(node, at) if at in places else []
+            here = self._plans_at(node, at)
             inner = self.node(node, path)
-            reassociate = self.tree.program.reassociate
-            for plan in here:
-                out.extend(initialise(plan, self._headers_of(plan), reassociate))
+            around = [self._around(plan, path) for plan in here]
+            for plan, place in zip(here, around):
+                out.extend(initialise(plan, place, reassociate))
             out.extend(inner)
-            for plan in here:
-                out.extend(store(plan, self._headers_of(plan), reassociate))
+            for plan, place in zip(here, around):
+                out.extend(store(plan, place, reassociate))
         return tuple(out)
 
-    def _headers_of(self, plan: Plan) -> dict[str, For]:
-        """Return the loops of ``plan`` with bounds that need no reduction loop below its place.
-
-        Such a bound is widened to what all iterations of that loop cover together.
-        """
-        hidden = frozenset(plan.inner)
-        kept = {name: self._widened(self.headers[name], hidden) for name in plan.kept}
-        return {**self.headers, **kept}
-
-    def _widened(self, header: For, hidden: frozenset[str]) -> For:
-        if all(f.names.isdisjoint(hidden) for f in header.lowers + header.uppers):
-            return header
-        visible = frozenset(self.ranges) - hidden
-        lowers = tuple(-relax(-f, visible, self.ranges) for f in header.lowers)
-        uppers = tuple(relax(f, visible, self.ranges) for f in header.uppers)
-        return replace(header, lowers=lowers, uppers=uppers)
-
     def _plans_at(self, node: Node, at: str | None) -> list[Plan]:
-        found = [self.plans.get(leaf.statement) for leaf in leaves_below(node)]
-        return [plan for plan in found if plan is not None and plan.at == at]
+         plans = [p for leaf in leaves_below(node) if (p := self.plans.get(leaf.statement))]
+        resets = [plan.reset for plan in plans if plan.reset is not None]
+        return [plan for plan in (*resets, *plans) if plan.at == at]
 
-    def node(self, node: Node, path: tuple[tuple[Loop, Bounds], ...]) -> tuple[NestNode, ...]:
+    def _around(self, plan: Plan, path: Path) -> Around:
+        """Return the loops and tests that visit each element of ``plan`` once."""
+        if plan.is_plain and plan.leaf.statement not in self.guarded:
+            headers = tuple(self.headers[loop.name] for loop in plan.kept)
+            return Around(self.headers, headers, (), ())
+        leaf = replace(plan.leaf, constraints=plan.results)
+        inside = list(path)
+        kept = []
+        for loop in plan.kept:
+            outer = frozenset(above.name for above, _ in inside)
+            bounds = bounds_for_leaf(loop, leaf, outer, self.ranges)
+            inside.append((loop, bounds))
+            kept.append(For(loop.name, bounds.lowers, bounds.uppers, loop.kind, loop.tail, ()))
+        guards = missing_guards(leaf, inside, self.ranges)
+        below = frozenset(loop.name for loop in plan.kept)
+        outside = tuple(form for form in guards if form.names.isdisjoint(below))
+        return Around(self.headers, tuple(kept), outside, tuple(g for g in guards if g not in outside))
+
+    def node(self, node: Node, path: Path) -> tuple[NestNode, ...]:
         if isinstance(node, Loop):
             return (self._loop(node, path),)
         if isinstance(node, Prefetch):
             return (Touch(node.access, node.write),)
         return self._guarded(node, path)
 
-    def _loop(self, loop: Loop, path: tuple[tuple[Loop, Bounds], ...]) -> For:
-        outer = frozenset(l.name for l, _ in path)
-        bounds = shared_bounds(loop, leaves_below(loop), outer, self.ranges)
+    def _loop(self, loop: Loop, path: Path) -> For:
+        outer = frozenset(above.name for above, _ in path)
+        leaves = leaves_below(loop) + self.results.get(loop.name, [])
+        if not path:
+            self.mixed = len(leaves) > 1
+        bounds = shared_bounds(loop, leaves, outer, self.ranges, self.mixed)
         header = For(loop.name, bounds.lowers, bounds.uppers, loop.kind, loop.tail, ())
         self.headers[loop.name] = header
         return header.with_body(self.body(loop.body, loop.name, (*path, (loop, bounds))))
 
-    def _guarded(self, leaf: Leaf, path: tuple[tuple[Loop, Bounds], ...]) -> tuple[NestNode, ...]:
+    def _guarded(self, leaf: Leaf, path: Path) -> tuple[NestNode, ...]:
         assign: NestNode = self._assign(leaf)
         guards = missing_guards(leaf, path, self.ranges)
-        return (If((), guards, (assign,)),) if guards else (assign,)
+        if not guards:
+            return (assign,)
+        self.guarded.add(leaf.statement)
+        return (If((), guards, (assign,)),)
 
     def _assign(self, leaf: Leaf) -> Assign:
+        dtype = self.tree.array(leaf.write.array).dtype
         plan = self.plans.get(leaf.statement)
         if plan is not None:
-            return update(plan)
-        expr = leaf.expr
-        if leaf.reduction is not None and leaf.reduction.init == "existing":
-            single = Plan(leaf, None, "memory", (), (), (), (), (), self.tree.array(leaf.write.array))
-            return update(single)
-        return Assign(leaf.write, expr, leaf.statement, leaf.write.array in self.tree.streamed)
+            return update(leaf, plan.element, dtype)
+        if leaf.reduction is not None and not starts_anew(leaf):
+            return update(leaf, leaf.write, dtype)
+        return Assign(leaf.write, leaf.expr, leaf.statement, leaf.write.array in self.tree.streamed)
 
 
 @dataclass(frozen=True)
 class Materialized:
-    """Nest nodes, the accumulator arrays they use, and every loop's inclusive range."""
+    """Nest nodes, the accumulator arrays they use, and every loop's inclusive range.
+
+    ``scopes`` gives the loop once per iteration of which a local array starts anew.
+    """
 
     body: tuple[NestNode, ...]
     registers: tuple[Array, ...]
     locals: tuple[Array, ...]
+    scopes: dict[str, str | None]
     ranges: Ranges
 
 
@@ -115,7 +143,29 @@ def materialize(tree: Tree, target: VectorTarget, ranges: Ranges) -> Materialize
         plan = plan_reduction(tree, leaf, ranges, target)
         if plan is not None:
             plans[leaf.statement] = plan
-    body = Materializer(tree, ranges, plans).body(tree.body, None, ())
+    body = Materializer(tree, ranges, plans, _results_above(tree, plans)).body(tree.body, None, ())
     registers = tuple(p.accumulator for p in plans.values() if p.space == "registers")
-    locals_ = tuple(p.accumulator for p in plans.values() if p.space == "local")
-    return Materialized(body, registers, locals_, ranges)
+    in_memory = [p for p in plans.values() if p.space == "local"]
+    scopes = {p.accumulator.name: p.at for p in in_memory}
+    locals_ = tuple(p.accumulator for p in in_memory)
+    return Materialized(body, registers, locals_, scopes, ranges)
+
+
+def _results_above(tree: Tree, plans: dict[str, Plan]) -> dict[str, list[Leaf]]:
+    """Return, for loops above the place where elements get their first value, their domains.
+
+    Only where terms and results depend on each other: elsewhere the leaf's own bounds say it all.
+    """
+    found: dict[str, list[Leaf]] = {}
+    for name, plan in plans.items():
+        first = plan.reset or plan
+        if not starts_anew(first.leaf) or len(first.results) == len(first.leaf.constraints):
+            continue
+        path = tree.path(name)
+        results = [loop.name for loop in path if loop.name not in (*first.outer, *first.inner)]
+        if not couples(first.leaf, (*first.outer, *first.inner), results):
+            continue
+        for loop in path[: len(path) - len(first.kept) - len(first.inner)]:
+            if loop.name in results:
+                found.setdefault(loop.name, []).append(replace(first.leaf, constraints=first.results))
+    return found

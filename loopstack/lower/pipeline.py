@@ -22,7 +22,7 @@ from loopstack.lower.prepack import split_off
 from loopstack.lower.simplify import simplify
 from loopstack.lower.storage import collect_uses, fold, place_buffers, row_major
 from loopstack.machine.vector_target import TARGETS
-from loopstack.lower.vector_loops import split_long_vectors
+from loopstack.lower.vector_loops import part_lanes, split_long_vectors
 
 Strides = Mapping[str, tuple[int, ...]]
 
@@ -46,12 +46,19 @@ def lower_to_nest(tree: Tree, isa: str, strides: Strides | None = None, threads:
     # From here on every temporary has its final shape, and a place.
     locals_ = _local_arrays(tree) + list(parts.locals)
     uses = collect_uses(parts.body, frozenset(a.name for a in locals_))
-    foldings = {a.name: fold(a, uses[a.name], parts.ranges) for a in locals_ if a.name in uses}
+    scopes = {b.array.name: b.loop for b in short.buffers} | parts.scopes
+    foldings = {
+        a.name: fold(a, uses[a.name], parts.ranges, scopes.get(a.name))
+        for a in locals_
+        if a.name in uses
+    }
     aligns = {b.array.name: b.align for b in tree.buffers}
     buffers, shared, private = place_buffers(list(foldings.values()), aligns)
     arrays = _arguments(tree, strides or {}) + buffers + _registers(parts)
     # From here on an access is one offset, and loops that run once are gone.
     body = simplify(linearize(parts.body, {a.name: a for a in arrays}, foldings))
+    # From here on the iterations of a vector loop are independent.
+    body = part_lanes(body, frozenset(a.name for a in parts.registers))
     return Nest(tree.program.name, threads, tuple(arrays), body, shared, private)
 
 

@@ -16,21 +16,31 @@ here on no assignment carries a reduction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
-from loopstack.errors import ArgumentError
 from loopstack.ir.affine import Affine
 from loopstack.ir.affine import name as form_of
-from loopstack.ir.expr import ITEM_SIZE_BYTES, Const, Expr, Load, Op
+from loopstack.ir.expr import ITEM_SIZE_BYTES, Const, Expr, Load, Op, loads
 from loopstack.ir.loop_tree import Leaf, Loop, Tree
 from loopstack.ir.program import Access, Array
-from loopstack.lower.intervals import Ranges
+from loopstack.lower.bounds import leaves_below, shared_bounds
+from loopstack.lower.intervals import Ranges, interval
 from loopstack.lower.nest import Assign, For, If, LaneFold, NestNode
+from loopstack.lower.written import (
+    Forms,
+    couples,
+    reduction_loops,
+    results_of,
+    shadow_on_results,
+    starts_anew,
+)
 from loopstack.machine.vector_target import VectorTarget
 
 Space = Literal["registers", "local", "memory"]
+Place = tuple[int, Space]
 COMBINE = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum"}
 LOWEST = {"f32": float("-inf"), "f64": float("-inf"), "i32": -(2**31), "i64": -(2**63)}
 HIGHEST = {"f32": float("inf"), "f64": float("inf"), "i32": 2**31 - 1, "i64": 2**63 - 1}
@@ -54,8 +64,11 @@ class Plan:
     ``at`` is the loop in whose body the initialise and store loops stand (None: the root);
     ``space`` is where the accumulators live: registers, a local buffer, or the array itself;
     ``outer`` and ``inner`` are the reduction loops above and below that place; ``kept`` are the
-    other loops below it; ``lanes`` the vector reduction loops below it; ``around`` the vector
-    loops above it, each lane of which has accumulators of its own.
+    other loops below it; ``lanes`` the vector reduction loops below it; ``around`` the other vector
+    loops above it, each lane of which has accumulators of its own. ``lows`` are the least values
+    of around, kept and lanes. ``results`` bounds the elements written; it ``is_plain`` when the
+    bounds of the kept loops say the same. ``reset`` gives them their
+    first value ahead of everything where the first visit of an element cannot be told.
     """
 
     leaf: Leaf
@@ -63,172 +76,246 @@ class Plan:
     space: Space
     outer: tuple[str, ...]
     inner: tuple[str, ...]
-    kept: tuple[str, ...]
+    kept: tuple[Loop, ...]
     lanes: tuple[str, ...]
     around: tuple[str, ...]
+    lows: tuple[int, ...]
     accumulator: Array
+    results: Forms
+    is_plain: bool
+    reset: Plan | None = None
 
     @property
     def element(self) -> Access:
         """The accumulator element of one update."""
         if self.space == "memory":
             return self.leaf.write
-        return Access(self.accumulator.name, tuple(form_of(n) for n in self.around + self.kept + self.lanes))
+        names = (*self.around, *(loop.name for loop in self.kept), *self.lanes)
+        subscripts = tuple(form_of(n) - low for n, low in zip(names, self.lows))
+        return Access(self.accumulator.name, subscripts)
 
 
-def reduction_loops(leaf: Leaf, path: tuple[Loop, ...]) -> tuple[str, ...]:
-    """Return the loops above ``leaf`` that its write subscripts do not mention, outermost first."""
-    kept = frozenset().union(*(s.names for s in leaf.write.subscripts), frozenset())
-    return tuple(loop.name for loop in path if loop.name not in kept)
+def _scope_depth(tree: Tree, leaf: Leaf, path: tuple[Loop, ...]) -> int:
+    """Return how many loops stand around the life of what ``leaf`` writes.
+
+    A buffer filled once per iteration of a loop starts anew each time: the loops around it are no
+    reduction loops, although the write does not mention them.
+    """
+    place = next((b.loop for b in tree.buffers if b.array.name == leaf.write.array), None)
+    return 1 + [loop.name for loop in path].index(place) if place is not None else 0
+
+
+@dataclass(frozen=True)
+class _Planning:
+    """What is known about one reduction leaf before its place is chosen."""
+
+    tree: Tree
+    leaf: Leaf
+    path: tuple[Loop, ...]
+    scope: int
+    reducing: tuple[str, ...]
+    ranges: Ranges
+    target: VectorTarget
+
+    def plan(self) -> Plan:
+        if any(self.ranges[name][1] < self.ranges[name][0] for name in self.reducing):
+            return self._plan_at(*self._outermost())  # initialising is all there is
+        plan = self._plan_at(*(self._staged_place() or self._chosen_place()))
+        if not starts_anew(self.leaf) or not plan.outer or self._first_visit_is_sure(plan):
+            return plan
+        reduction = replace(self.leaf.reduction, init="existing")  # type: ignore[type-var]
+        rest = replace(plan.leaf, reduction=reduction)
+        return replace(plan, leaf=rest, reset=self._plan_at(*self._outermost()))
+
+    # ---- where ------------------------------------------------------------------------------
+    def _staged_place(self) -> Place | None:
+        """Return the place a ``stage`` command names; None without one or when it does not fit."""
+        name = self.leaf.statement
+        stage = next((s for s in self.tree.stages if s.statement == name), None)
+        if stage is None:
+            return None
+        names = [loop.name for loop in self.path]
+        depth = max(names.index(stage.loop) + 1 if stage.loop in names else 0, self.scope)
+        if self._results(depth) is None:
+            return None
+        if stage.space == "local":
+            return depth, "local"
+        return (depth, "registers") if self._fits(depth) else None
+
+    def _chosen_place(self) -> Place:
+        """Return (number of loops above the place, space): registers as far out as they fit."""
+        for depth, loop in enumerate(self.path):
+            if loop.name in self.reducing and self._fits(depth) and self._is_alone(loop):
+                if self._results(depth) is not None:
+                    return depth, "registers"
+        return self._outermost()
+
+    def _outermost(self) -> Place:
+        """Accumulate in the array itself, initialised ahead of the outermost reduction loop."""
+        return next(i for i, loop in enumerate(self.path) if loop.name in self.reducing), "memory"
+
+    def _fits(self, depth: int) -> bool:
+        """Tell whether one accumulator per iteration of the kept and lane loops fits registers."""
+        lanes = self.target.bytes // ITEM_SIZE_BYTES[self._dtype]
+        below = self.path[depth:]
+        inside = [x for x in below if x.name not in self.reducing or x.kind == "vector"]
+        if any(loop.kind not in ("vector", "unroll") for loop in inside):
+            return False
+        used = prod((_rounded(loop, self.ranges, lanes) for loop in inside), start=1)
+        return used <= self.target.registers * lanes
+
+    def _is_alone(self, loop: Loop) -> bool:
+        """Tell whether nothing else below ``loop`` needs the elements in memory."""
+        array = self.leaf.write.array
+        return all(
+            other is self.leaf or other.write.array != array for other in leaves_below(loop)
+        ) and all(load.array != array for leaf in leaves_below(loop) for load in loads(leaf.expr))
+
+    # ---- what -------------------------------------------------------------------------------
+    @property
+    def _kept(self) -> list[str]:
+        return [loop.name for loop in self.path if loop.name not in self.reducing]
+
+    @property
+    def _dtype(self) -> str:
+        return self.tree.array(self.leaf.write.array).dtype
+
+    def _results(self, depth: int) -> Forms | None:
+        """Return what bounds the elements written by one visit of the place."""
+        below = self.path[depth:]
+        inner = tuple(loop for loop in below if loop.name in self.reducing)
+        if starts_anew(self.leaf):
+            return results_of(self.leaf, self.reducing)
+        names = [loop.name for loop in inner]
+        if couples(self.leaf, names, self._kept):
+            return shadow_on_results(self.leaf, inner)
+        return results_of(self.leaf, names)
+
+    def _plan_at(self, depth: int, space: Space) -> Plan:
+        above, below = self.path[:depth], self.path[depth:]
+        vectors = [loop.name for loop in self.path if loop.kind == "vector"]
+        lanes = tuple(x.name for x in below if x.name in self.reducing and x.name in vectors)
+        if space != "registers" or any(name not in self.reducing for name in vectors):
+            lanes = ()  # only registers can be folded, and not one fold for each lane
+        kept = tuple(loop for loop in below if loop.name not in self.reducing)
+        around = tuple(
+            loop.name for loop in above if loop.kind == "vector" and loop.name not in self.reducing
+        )
+        spans = [self.ranges[n] for n in (*around, *(loop.name for loop in kept), *lanes)]
+        shape = tuple(Affine((), max(high - low + 1, 0)) for low, high in spans)
+        return Plan(
+            self.leaf,
+            above[-1].name if above else None,
+            space,
+            tuple(loop.name for loop in above if loop.name in self.reducing),
+            tuple(loop.name for loop in below if loop.name in self.reducing),
+            kept,
+            lanes,
+            around,
+            tuple(low for low, _ in spans),
+            Array(f"{self.leaf.statement}.acc", self._dtype, shape, "temporary"),
+            self._results(depth) or (),
+            self._is_plain(depth),
+        )
+
+    def _is_plain(self, depth: int) -> bool:
+        """Tell whether the kept loops below a place run over results, each of them once."""
+        below = [loop.name for loop in self.path[depth:]]
+        inner = [name for name in below if name in self.reducing]
+        kept = [name for name in below if name not in self.reducing]
+        if not kept:
+            return True
+        return len(leaves_below(self.path[depth])) == 1 and not couples(self.leaf, inner, kept)
+
+    def _first_visit_is_sure(self, plan: Plan) -> bool:
+        """Prove that all results are visited when every outer reduction loop is at its start."""
+        if couples(self.leaf, self.reducing, self._kept):
+            return False
+        ranges = dict(self.ranges)
+        for depth, loop in enumerate(self.path):
+            if loop.name not in plan.outer:
+                continue
+            outer = frozenset(above.name for above in self.path[:depth])
+            bounds = shared_bounds(loop, leaves_below(loop), outer, self.ranges)
+            low = bounds.lowers[0]
+            if len(bounds.lowers) > 1 or not low.is_constant:
+                return False
+            if any(interval(upper - low, ranges)[0] < 1 for upper in bounds.uppers):
+                return False
+            ranges[loop.name] = (low.const, low.const)
+        return True
 
 
 def plan_reduction(tree: Tree, leaf: Leaf, ranges: Ranges, target: VectorTarget) -> Plan | None:
     """Return the plan for ``leaf``; None when it needs none (no reduction loop above it)."""
     if leaf.reduction is None:
         return None
-    _refuse_mixed_loops(tree, leaf)
     path = tree.path(leaf.statement)
-    reducing = reduction_loops(leaf, path)
+    scope = _scope_depth(tree, leaf, path)
+    reducing = reduction_loops(leaf, path[scope:])
     if not reducing:
         return None
-    if any(ranges[name][1] < ranges[name][0] for name in reducing):
-        place = _outermost(path, reducing)  # nothing to add up: initialising is all there is
-    else:
-        place = _staged_place(tree, leaf, path, ranges, target) or _choose_place(
-            tree, leaf, path, reducing, ranges, target
-        )
-    return _make_plan(tree, leaf, path, place, reducing, ranges)
-
-
-def _refuse_mixed_loops(tree: Tree, leaf: Leaf) -> None:
-    """Raise ArgumentError when one loop runs over results and over their terms at once."""
-    written = frozenset().union(*(s.names for s in leaf.write.subscripts), frozenset())
-    reduced = tree.program.statement_by_name[leaf.statement].reduction_indices
-    for index, form in leaf.binding:
-        mixed = sorted(form.names & written) if index in reduced else []
-        if mixed:
-            raise ArgumentError(
-                f"loop {mixed[0]} runs over results of {leaf.statement} and over its reduction index "
-                f"{index} at once: join loops of one kind only"
-            )
-
-
-def _staged_place(
-    tree: Tree, leaf: Leaf, path: tuple[Loop, ...], ranges: Ranges, target: VectorTarget
-) -> tuple[int, Space] | None:
-    """Return the place a ``stage`` command names; None without one or when it does not fit."""
-    stage = next((s for s in tree.stages if s.statement == leaf.statement), None)
-    if stage is None:
-        return None
-    names = [loop.name for loop in path]
-    depth = names.index(stage.loop) + 1 if stage.loop in names else 0
-    if stage.space == "local":
-        return depth, "local"
-    reducing = reduction_loops(leaf, path)
-    return (depth, "registers") if _fits(tree, leaf, path[depth:], reducing, ranges, target) else None
-
-
-def _fits(
-    tree: Tree, leaf: Leaf, below: tuple[Loop, ...], reducing: tuple[str, ...], ranges: Ranges,
-    target: VectorTarget,
-) -> bool:  # fmt: skip
-    """Tell whether one accumulator per iteration of the kept and lane loops fits the registers."""
-    dtype = tree.array(leaf.write.array).dtype
-    room = target.registers * target.bytes // ITEM_SIZE_BYTES[dtype]
-    inside = [l for l in below if l.name not in reducing or l.kind == "vector"]
-    if any(l.kind not in ("vector", "unroll") for l in inside):
-        return False
-    lanes = target.bytes // ITEM_SIZE_BYTES[dtype]
-    return prod((_rounded(l, ranges, lanes) for l in inside), start=1) <= room
+    return _Planning(tree, leaf, path, scope, reducing, ranges, target).plan()
 
 
 def _rounded(loop: Loop, ranges: Ranges, lanes: int) -> int:
-    extent = _extent(loop.name, ranges)
+    low, high = ranges[loop.name]
+    extent = high - low + 1
     return -(-extent // lanes) * lanes if loop.kind == "vector" else extent
 
 
-def _choose_place(
-    tree: Tree, leaf: Leaf, path: tuple[Loop, ...], reducing: tuple[str, ...], ranges: Ranges,
-    target: VectorTarget,
-) -> tuple[int, Space]:  # fmt: skip
-    """Return (number of loops above the place, space): registers as far out as they fit."""
-    for depth, loop in enumerate(path):
-        if loop.name in reducing and _fits(tree, leaf, path[depth:], reducing, ranges, target):
-            return depth, "registers"
-    return _outermost(path, reducing)
-
-
-def _outermost(path: tuple[Loop, ...], reducing: tuple[str, ...]) -> tuple[int, Space]:
-    """Accumulate in the array itself, initialised ahead of the outermost reduction loop."""
-    return next(i for i, loop in enumerate(path) if loop.name in reducing), "memory"
-
-
-def _make_plan(
-    tree: Tree, leaf: Leaf, path: tuple[Loop, ...], place: tuple[int, Space],
-    reducing: tuple[str, ...], ranges: Ranges,
-) -> Plan:  # fmt: skip
-    depth, space = place
-    below = path[depth:]
-    lanes = tuple(l.name for l in below if l.name in reducing and l.kind == "vector")
-    kept = tuple(l.name for l in below if l.name not in reducing)
-    around = tuple(l.name for l in path[:depth] if l.kind == "vector")
-    shape = tuple(Affine((), _extent(n, ranges)) for n in (around + kept + lanes))
-    dtype = tree.array(leaf.write.array).dtype
-    return Plan(
-        leaf,
-        path[depth - 1].name if depth else None,
-        space,
-        tuple(l.name for l in path[:depth] if l.name in reducing),
-        tuple(l.name for l in below if l.name in reducing),
-        kept,
-        lanes,
-        around,
-        Array(f"{leaf.statement}.acc", dtype, shape, "temporary"),
-    )
-
-
-def _extent(name: str, ranges: Ranges) -> int:
-    return ranges[name][1] + 1
-
-
 # ---- the three parts ----------------------------------------------------------------------------
-def update(plan: Plan) -> Assign:
-    """Return the assignment that replaces the leaf."""
-    element = plan.element
-    dtype = plan.accumulator.dtype
-    combine = COMBINE[plan.leaf.reduction.operator]  # type: ignore[union-attr]
+@dataclass(frozen=True)
+class Around:
+    """Where a plan's elements are visited: loops with bounds of their own, and tests.
+
+    ``headers`` are the open loops of the walk. Before -> after: ``body`` ->
+    ``if outside { for kept { if inside { body } } }``
+    """
+
+    headers: Mapping[str, For]
+    kept: tuple[For, ...]
+    outside: Forms
+    inside: Forms
+
+    def wrap(self, *body: NestNode) -> tuple[NestNode, ...]:
+        nodes: tuple[NestNode, ...] = (If((), self.inside, body),) if self.inside else body
+        for header in reversed(self.kept):
+            nodes = (header.with_body(nodes),)
+        return (If((), self.outside, nodes),) if self.outside else nodes
+
+
+def update(leaf: Leaf, element: Access, dtype: str) -> Assign:
+    """Return the assignment that replaces a reduction leaf."""
+    assert leaf.reduction is not None
     old = Load(element.array, element.subscripts, dtype)
-    return Assign(element, Op(combine, (old, plan.leaf.expr), dtype), plan.leaf.statement)
+    expr = Op(COMBINE[leaf.reduction.operator], (old, leaf.expr), dtype)
+    return Assign(element, expr, leaf.statement)
 
 
-def initialise(plan: Plan, headers: dict[str, For], reassociate: bool) -> tuple[NestNode, ...]:
+def initialise(plan: Plan, around: Around, reassociate: bool) -> tuple[NestNode, ...]:
     """Return the loops that give every accumulator its first value."""
     reduction = plan.leaf.reduction
     assert reduction is not None
     start = identity(reduction.operator, plan.accumulator.dtype)
-    element = plan.element
+    fresh = Assign(plan.element, start, plan.leaf.statement)
     if plan.space == "memory":
-        if reduction.init == "existing":
-            return ()
-        return _around(plan.kept, headers, (Assign(element, start, plan.leaf.statement),))
-    fresh: NestNode = Assign(element, start, plan.leaf.statement)
+        return () if reduction.init == "existing" else around.wrap(fresh)
     if plan.lanes or starts_from_identity(plan, reassociate):
-        return _around_full(plan, headers, (fresh,))
+        return _all_accumulators(plan, around, fresh)
     target = plan.leaf.write
     existing = Load(target.array, target.subscripts, plan.accumulator.dtype)
-    loaded = Assign(element, existing, plan.leaf.statement)
+    loaded = around.wrap(Assign(plan.element, existing, plan.leaf.statement))
     if reduction.init == "existing":
-        return _around(plan.kept, headers, (loaded,))
-    first = _first_visit(plan, headers)
-    return _around_full(plan, headers, (If(first, (), (fresh,), (loaded,)),))
+        return loaded
+    return (If(_first_visit(plan, around), (), _all_accumulators(plan, around, fresh), loaded),)
 
 
 def starts_from_identity(plan: Plan, reassociate: bool) -> bool:
-    existing = plan.leaf.reduction.init == "existing"  # type: ignore[union-attr]
-    return reassociate or (not plan.outer and not existing)
+    return reassociate or (not plan.outer and starts_anew(plan.leaf))
 
 
-def store(plan: Plan, headers: dict[str, For], reassociate: bool) -> tuple[NestNode, ...]:
+def store(plan: Plan, around: Around, reassociate: bool) -> tuple[NestNode, ...]:
     """Return the loops that combine the accumulators with memory."""
     if plan.space == "memory":
         return ()
@@ -241,14 +328,12 @@ def store(plan: Plan, headers: dict[str, For], reassociate: bool) -> tuple[NestN
     plain = Assign(target, value, plan.leaf.statement)
     combined = replace(plain, expr=Op(COMBINE[reduction.operator], (old, value), dtype))
     if not (plan.lanes or starts_from_identity(plan, reassociate)):
-        return _around(plan.kept, headers, (plain,))
+        return around.wrap(plain)
     if reduction.init == "existing":
-        return _around(plan.kept, headers, (combined,))
+        return around.wrap(combined)
     if not plan.outer:
-        return _around(plan.kept, headers, (plain,))
-    choose = If(_first_visit(plan, headers), (), _around(plan.kept, headers, (plain,)),
-                _around(plan.kept, headers, (combined,)))  # fmt: skip
-    return (choose,)
+        return around.wrap(plain)
+    return (If(_first_visit(plan, around), (), around.wrap(plain), around.wrap(combined)),)
 
 
 def _folded(plan: Plan) -> Expr:
@@ -262,20 +347,16 @@ def _folded(plan: Plan) -> Expr:
     return LaneFold(operator, element.array, subscripts, count, plan.accumulator.dtype)  # type: ignore[return-value]
 
 
-def _first_visit(plan: Plan, headers: dict[str, For]) -> tuple[Affine, ...]:
-    return tuple(form_of(n) - headers[n].lowers[0] for n in plan.outer)
+def _first_visit(plan: Plan, around: Around) -> Forms:
+    return tuple(form_of(n) - around.headers[n].lowers[0] for n in plan.outer)
 
 
-def _around(names: tuple[str, ...], headers: dict[str, For], body: tuple[NestNode, ...]) -> tuple[NestNode, ...]:
-    for name in reversed(names):
-        body = (headers[name].with_body(body),)
-    return body
-
-
-def _around_full(plan: Plan, headers: dict[str, For], body: tuple[NestNode, ...]) -> tuple[NestNode, ...]:
+def _all_accumulators(plan: Plan, around: Around, *body: NestNode) -> tuple[NestNode, ...]:
     """Loops over every accumulator, also the lanes no iteration of a partial tile writes."""
-    shape = plan.accumulator.shape[len(plan.around) :]
-    for name, size in reversed(list(zip(plan.kept + plan.lanes, shape))):
-        kind = "vector" if headers[name].kind == "vector" else "unroll"
-        body = (For(name, (Affine(),), (size,), kind, None, body),)
+    skipped = len(plan.around)
+    names = (*(loop.name for loop in plan.kept), *plan.lanes)
+    sizes = zip(plan.lows[skipped:], plan.accumulator.shape[skipped:])
+    for name, (low, size) in reversed(list(zip(names, sizes))):
+        kind = "vector" if around.headers[name].kind == "vector" else "unroll"
+        body = (For(name, (Affine((), low),), (size + low,), kind, None, body),)
     return body

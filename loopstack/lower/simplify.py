@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loopstack.ir.affine import Affine
-from loopstack.ir.expr import Expr, map_subscripts
+from loopstack.ir.expr import Expr, IndexValue, Load, rewrite
 from loopstack.ir.program import Access
 from loopstack.lower.nest import Assign, For, If, LaneFold, NestNode, Touch
 
@@ -65,10 +65,18 @@ def _target(access: Access, known: Values) -> Access:
 
 
 def _expr(expr: Expr | LaneFold, known: Values) -> Expr:
-    if isinstance(expr, LaneFold):
-        subscripts = _forms(expr.subscripts, known)
-        return LaneFold(expr.operator, expr.array, subscripts, expr.count, expr.dtype)  # type: ignore[return-value]
-    return map_subscripts(expr, lambda form: form.substitute(known))
+    return rewrite(expr, lambda node: _leaf(node, known))  # type: ignore[arg-type]
+
+
+def _leaf(node: Expr | LaneFold, known: Values) -> Expr:
+    if isinstance(node, Load):
+        return Load(node.array, _forms(node.subscripts, known), node.dtype)
+    if isinstance(node, LaneFold):
+        subscripts = _forms(node.subscripts, known)
+        return LaneFold(node.operator, node.array, subscripts, node.count, node.dtype)  # type: ignore[return-value]
+    if isinstance(node, IndexValue):
+        return IndexValue(node.form.substitute(known), node.dtype)
+    return node
 
 
 def _forms(forms: Forms, known: Values) -> Forms:

@@ -2,48 +2,58 @@
 
 A temporary whose every access sits below common loops, and uses them alike, needs only the box
 that one iteration of those loops touches:  ``e[i, j]`` below a common ``i`` becomes ``e[j]``.
-Requires that one iteration writes every element it reads, checked on boxes. Below a parallel
-common loop the buffer is private to a thread.
+Requires that one iteration reads nothing that another one wrote into an element it drops. Below a
+parallel common loop the buffer is private to a thread.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from loopstack.ir.affine import ZERO, Affine
-from loopstack.ir.expr import ITEM_SIZE_BYTES, Expr, Load, rewrite, walk as walk_expr
-from loopstack.ir.program import Access, Array
+from loopstack.ir.expr import ITEM_SIZE_BYTES, Load
+from loopstack.ir.expr import walk as walk_expr
+from loopstack.ir.program import Array
 from loopstack.lower.intervals import Interval, Ranges, interval
-from loopstack.lower.nest import Assign, For, LaneFold, NestArray, NestNode, Touch, edit, walk
+from loopstack.lower.nest import Assign, For, If, NestArray, NestNode
 
 Subscripts = tuple[Affine, ...]
 
 
 @dataclass(frozen=True)
 class Use:
-    """One access of a temporary and the loops above it."""
+    """One access of a temporary, the loops above it and the tests it stands behind."""
 
     subscripts: Subscripts
     path: tuple[For, ...]
+    tests: tuple[int, ...]
     is_write: bool
 
 
 def collect_uses(body: tuple[NestNode, ...], names: frozenset[str]) -> dict[str, list[Use]]:
+    """Return the uses of each array in text order; in one assignment, reads come first."""
     uses: dict[str, list[Use]] = defaultdict(list)
-    for node, path in walk(body):
-        if isinstance(node, Assign):
-            if node.target.array in names:
-                uses[node.target.array].append(Use(node.target.subscripts, path, True))
-            for load in _loads(node.expr):
-                if load.array in names:
-                    uses[load.array].append(Use(load.subscripts, path, False))
+    _collect(body, (), (), names, uses)
     return uses
 
 
-def _loads(expr: Expr) -> Iterator[Load]:
-    return (n for n in walk_expr(expr) if isinstance(n, Load))
+def _collect(
+    nodes: tuple[NestNode, ...], path: tuple[For, ...], tests: tuple[int, ...],
+    names: frozenset[str], uses: dict[str, list[Use]],
+) -> None:  # fmt: skip
+    for node in nodes:
+        if isinstance(node, For):
+            _collect(node.body, (*path, node), tests, names, uses)
+        elif isinstance(node, If):
+            _collect(node.then, path, (*tests, id(node.then)), names, uses)
+            _collect(node.orelse, path, (*tests, id(node.orelse)), names, uses)
+        elif isinstance(node, Assign):
+            for load in walk_expr(node.expr):
+                if isinstance(load, Load) and load.array in names:
+                    uses[load.array].append(Use(load.subscripts, path, tests, False))
+            if node.target.array in names:
+                uses[node.target.array].append(Use(node.target.subscripts, path, tests, True))
 
 
 @dataclass(frozen=True)
@@ -62,19 +72,34 @@ def _local(form: Affine, common: frozenset[str]) -> Affine:
     return Affine(tuple((a, c) for a, c in form.terms if a not in common), form.const)
 
 
-def fold(array: Array, uses: list[Use], ranges: Ranges) -> Folding:
-    """Return the smallest storage that serves all uses."""
+def fold(array: Array, uses: list[Use], ranges: Ranges, scope: str | None = None) -> Folding:
+    """Return the smallest storage that serves all uses.
+
+    ``scope`` is the loop once per iteration of which a buffer is filled. Storage that one iteration
+    of a parallel loop fills and reads is private to a thread. Where no common loop can be dropped,
+    all elements stay: in a legal tree, no two iterations of a parallel loop share one of them.
+    """
     shared = _common_path([use.path for use in uses])
-    private = any(loop.kind == "parallel" for loop in shared)
-    common = frozenset(loop.name for loop in shared)
-    boxes = _local_boxes(array.shape, uses, common, ranges)
-    if boxes is None:
-        assert not private, f"{array.name} carries values between parallel iterations"
-        shape = tuple(extent.const for extent in array.shape)
-        return Folding(array, frozenset(), (0,) * len(shape), shape, False)
-    origin = tuple(low for low, _ in boxes)
-    shape = tuple(max(high - low + 1, 0) for low, high in boxes)
-    return Folding(array, common, origin, shape, private)
+    names = [loop.name for loop in shared]
+    least = names.index(scope) + 1 if scope in names else 0
+    for depth in range(len(shared), least - 1, -1):
+        boxes = _local_boxes(array.shape, uses, shared[:depth], ranges)
+        if boxes is not None:
+            common = _droppable(shared[:depth])
+            origin = tuple(low for low, _ in boxes)
+            shape = tuple(max(high - low + 1, 0) for low, high in boxes)
+            return Folding(array, common, origin, shape, _has_parallel(shared[:depth]))
+    shape = tuple(extent.const for extent in array.shape)
+    return Folding(array, frozenset(), (0,) * len(shape), shape, _has_parallel(shared[:least]))
+
+
+def _has_parallel(loops: tuple[For, ...]) -> bool:
+    return any(loop.kind == "parallel" for loop in loops)
+
+
+def _droppable(shared: tuple[For, ...]) -> frozenset[str]:
+    """Return the loops that storage need not tell apart; lanes run at once, each needs its own."""
+    return frozenset([loop.name for loop in shared if loop.kind != "vector"])
 
 
 def _common_path(paths: list[tuple[For, ...]]) -> tuple[For, ...]:
@@ -87,10 +112,12 @@ def _common_path(paths: list[tuple[For, ...]]) -> tuple[For, ...]:
 
 
 def _local_boxes(
-    shape: Subscripts, uses: list[Use], common: frozenset[str], ranges: Ranges
+    shape: Subscripts, uses: list[Use], shared: tuple[For, ...], ranges: Ranges
 ) -> list[Interval] | None:
     """Return the box one common iteration touches, or None when it may read another's elements."""
+    common = _droppable(shared)
     boxes: list[Interval] = []
+    dropped: list[Affine] = []
     for extent, dimension in zip(shape, zip(*(use.subscripts for use in uses))):
         outer = {form - _local(form, common) for form in dimension}
         mixed = any(not isinstance(a, str) and not a.numerator.names.isdisjoint(common)
@@ -100,12 +127,74 @@ def _local_boxes(
         spans = [interval(_local(form, common), ranges) for form in dimension]
         if outer == {ZERO}:  # nothing is dropped, and no access leaves the array
             spans = [(max(low, 0), min(high, extent.const - 1)) for low, high in spans]
-        written = [s for s, use in zip(spans, uses) if use.is_write]
+        written = [s for s, use in zip(spans, uses) if use.is_write] or [(0, extent.const - 1)]
         low, high = min(s[0] for s in written), max(s[1] for s in written)
         if any(s[0] < low or s[1] > high for s in spans):
             return None
         boxes.append((low, high))
-    return boxes
+        dropped.append(outer.pop())
+    if all(form == ZERO for form in dropped):
+        return boxes
+    alone = _outlives_no_other(dropped, boxes, shared, ranges)
+    return boxes if alone or _fills_before_reading(uses, common, ranges) else None
+
+
+# ---- may an iteration drop what others wrote? ---------------------------------------------------
+def _outlives_no_other(
+    dropped: list[Affine], boxes: list[Interval], shared: tuple[For, ...], ranges: Ranges
+) -> bool:
+    """Prove that the iterations which touch an element follow one another.
+
+    They agree in the dropped loops (read as digits, leading ones first), and no loop around a
+    dropped one comes back to it. A parallel loop carries no values in any case.
+    """
+    forced: set[str] = set()
+    for form, (low, high) in zip(dropped, boxes):
+        room = high - low
+        for loop, factor in sorted(form.terms, key=lambda term: abs(term[1])):
+            if not isinstance(loop, str) or room >= abs(factor):
+                break
+            forced.add(loop)
+            first, last = ranges[loop]
+            room += abs(factor) * (last - first)
+    names = frozenset().union(*(form.names for form in dropped))
+    if not names <= forced:
+        return False
+    last = max(n for n, loop in enumerate(shared) if loop.name in names)
+    return all(
+        loop.name in names or loop.kind == "parallel" or loop.trip_count == 1
+        for loop in shared[:last]
+    )
+
+
+def _fills_before_reading(uses: list[Use], common: frozenset[str], ranges: Ranges) -> bool:
+    """Prove that each common iteration writes what it reads, and does so first."""
+    filled: list[tuple[Use, list[Interval]]] = []
+    for use in uses:
+        spans = [interval(_local(form, common), ranges) for form in use.subscripts]
+        if use.is_write:
+            if _is_dense(use, common):
+                filled.append((use, spans))
+        elif not any(
+            set(write.tests) <= set(use.tests)
+            and all(w[0] <= r[0] and r[1] <= w[1] for w, r in zip(box, spans))
+            for write, box in filled
+        ):
+            return False
+    return True
+
+
+def _is_dense(use: Use, common: frozenset[str]) -> bool:
+    """Tell whether a write fills its whole box in every common iteration."""
+    below = [loop for loop in use.path if loop.name not in common]
+    if any(not loop.trip_count for loop in below):
+        return False
+    walked = [_local(form, common).terms for form in use.subscripts]
+    loops = [terms[0][0] for terms in walked if terms]
+    return len(set(loops)) == len(loops) and all(
+        not terms or (len(terms) == 1 and abs(terms[0][1]) == 1 and isinstance(terms[0][0], str))
+        for terms in walked
+    )
 
 
 # ---- placement ----------------------------------------------------------------------------------

@@ -2,18 +2,22 @@
 
 A vector loop longer than ``MAX_REGISTERS`` native registers is split; the outer part stays
 sequential. Before -> after, f32 on AVX2:  ``for j vector``  ->  ``for j: for j.v in 0..32 vector``.
+A loop whose iterations turn out to write one element (of a buffer, or a sum that lives in memory)
+is no vector loop any more.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from loopstack.ir.expr import ITEM_SIZE_BYTES
+from loopstack.ir.expr import ITEM_SIZE_BYTES, Load
+from loopstack.ir.expr import walk as walk_expr
 from loopstack.ir.loop_tree import Loop, Node, Tree, edit
 from loopstack.lower.bounds import leaves_below
 from loopstack.lower.intervals import Ranges
+from loopstack.lower.nest import Assign, For, If, LaneFold, NestNode, walk
 from loopstack.machine.vector_target import VectorTarget
-from loopstack.schedule.rewrite import split_body
+from loopstack.schedule.rewrite import rename_references, split_body
 
 MAX_REGISTERS = 8
 STRIP_REGISTERS = 4
@@ -34,7 +38,54 @@ def split_long_vectors(tree: Tree, target: VectorTarget, ranges: Ranges) -> Tree
             return (_strip(node, long[node.name]),)
         return (node,)
 
-    return replace(tree, body=edit(tree.body, visit))
+    tree = replace(tree, body=edit(tree.body, visit))
+    for name in long:  # what is placed at a vector loop is placed at each of its lanes
+        tree = rename_references(tree, name, f"{name}.v")
+    return tree
+
+
+def part_lanes(body: tuple[NestNode, ...], registers: frozenset[str]) -> tuple[NestNode, ...]:
+    """Run vector loops one iteration after the other whose iterations write one element.
+
+    They are unrolled where they select elements of ``registers``.
+    """
+    return tuple([_part_node(node, registers) for node in body])
+
+
+def _part_node(node: NestNode, registers: frozenset[str]) -> NestNode:
+    if isinstance(node, If):
+        then, orelse = part_lanes(node.then, registers), part_lanes(node.orelse, registers)
+        return If(node.zero, node.nonnegative, then, orelse)
+    if not isinstance(node, For):
+        return node
+    body = part_lanes(node.body, registers)
+    if node.kind != "vector" or _moves_all(node):
+        return node.with_body(body)
+    kind = "unroll" if _selects(node, registers) else "seq"
+    return For(node.name, node.lowers, node.uppers, kind, None, body)
+
+
+def _selects(loop: For, registers: frozenset[str]) -> bool:
+    """Tell whether the loop's variable selects elements of register arrays."""
+    accesses = [
+        access
+        for node, _ in walk(loop.body)
+        if isinstance(node, Assign)
+        for access in (node.target, *(n for n in walk_expr(node.expr) if isinstance(n, (Load, LaneFold))))
+    ]
+    return any(
+        access.array in registers and any(loop.name in form.names for form in access.subscripts)
+        for access in accesses
+    )
+
+
+def _moves_all(loop: For) -> bool:
+    """Tell whether every store below moves with the loop."""
+    return all(
+        any(loop.name in form.names for form in node.target.subscripts)
+        for node, _ in walk(loop.body)
+        if isinstance(node, Assign)
+    )
 
 
 def _lanes(tree: Tree, loop: Loop, target: VectorTarget) -> int:

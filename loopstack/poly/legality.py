@@ -160,7 +160,8 @@ def _copy_instance(
         loop.name: names[loop.name] if n < above else f"{prefix}{n}"
         for n, loop in enumerate(copy.loops)
     }
-    (load,) = (load for load in loads(reader.leaf.expr) if load.array == buffer)
+    # An expression may read the buffer several times, but a pack replaces reads of one element.
+    (load,) = {load for load in loads(reader.leaf.expr) if load.array == buffer}
     linked = _equal_elements(load.subscripts, names, copy.leaf.write.subscripts, mine)
     return mine, [*_domain(copy, mine), *linked]
 

@@ -224,7 +224,7 @@ class _Run:
         where = _subscripts(statement.write.subscripts, environment)
         if statement.reduction is not None:
             where, value = self.reduced(statement, environment, shape, value)
-        elif not where:
+        elif not any(subscript.ndim for subscript in where):  # all instances write one element
             value = tuple(np.broadcast_to(part, shape).reshape(-1)[-1] for part in value)
         for part, new in zip(parts, self.arithmetic.store(tuple(map(np.asarray, value)), dtype)):
             part[where] = new

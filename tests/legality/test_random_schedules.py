@@ -10,6 +10,7 @@ from collections import Counter
 
 from harness import programs
 from harness import scheduled_programs as more
+from harness.imperfect import PROGRAMS as IMPERFECT
 from harness.scripts import random_scripts
 from harness.tree_replay import (
     agrees,
@@ -34,7 +35,7 @@ SMALL = st.sampled_from((1, 2, 3, 4, 5))
 PROGRAMS = (
     programs.matmul, programs.softmax, programs.jacobi_1d, programs.lu, programs.pad_then_exp,
     programs.repeat_rows, programs.scaled_sum, more.conv_1d, more.blur,
-    more.ordered_sum, more.in_place, more.overwritten_input,
+    more.ordered_sum, more.in_place, more.overwritten_input, *IMPERFECT.values(),
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness import programs
 from harness.compiled_c import needs_compiler
+from harness.imperfect import PROGRAMS as IMPERFECT
 from harness.inputs import inputs, random_floats, small_integers
 from harness.nest_runner import run_nest_guarded
 from harness.scripts import random_scripts
@@ -41,8 +42,12 @@ class Scheduled:
 @st.composite
 def bound_programs(draw: st.DrawFn) -> Program:
     """Draw a random program, or a hand-written one at random sizes."""
-    if draw(st.booleans()):
+    kind = draw(st.sampled_from(("random", "written", "imperfect")))
+    if kind == "random":
         return draw(random_programs())
+    if kind == "imperfect":
+        make = IMPERFECT[draw(st.sampled_from(sorted(IMPERFECT)))]
+        return make().bind({"N": draw(st.integers(1, 9))})
     program = draw(st.sampled_from(HAND_WRITTEN))()
     return program.bind({size: draw(SIZES) for size in program.sizes})
 

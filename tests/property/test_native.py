@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from harness.guarded import GuardedArray, run_in_fork
+from harness.imperfect import PROGRAMS as IMPERFECT
 from harness.inputs import inputs, random_floats, small_integers
 from harness.scripts import random_scripts
 from harness.strategies import random_programs
@@ -29,7 +30,8 @@ def run_guarded(kernel: Kernel, data: dict[str, np.ndarray], side: str) -> dict[
         guarded.array[...] = data.get(array.name, 77)
         arrays[array.name] = guarded.array
     kernel.run_on(arrays)
-    return {a.name: arrays[a.name].copy() for a in program.arguments if a.role == "output"}
+    written = [a.name for a in program.arguments if a.role in ("output", "inout")]
+    return {name: arrays[name].copy() for name in written}
 
 
 def assert_right(program: Program, script: Schedule | None, threads: int) -> None:
@@ -51,6 +53,14 @@ def assert_right(program: Program, script: Schedule | None, threads: int) -> Non
 @given(st.data())
 def test_scheduled_programs(data):
     program = data.draw(random_programs())
+    script = data.draw(random_scripts(program))
+    assert_right(program, script, data.draw(st.sampled_from((1, 2))))
+
+
+@given(st.data())
+def test_scheduled_triangles(data):
+    make = IMPERFECT[data.draw(st.sampled_from(sorted(IMPERFECT)))]
+    program = make().bind({"N": data.draw(st.integers(1, 20))})
     script = data.draw(random_scripts(program))
     assert_right(program, script, data.draw(st.sampled_from((1, 2))))
 

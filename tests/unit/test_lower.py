@@ -6,7 +6,6 @@ import pytest
 from harness import programs
 from harness.golden import Golden
 
-from loopstack.errors import ArgumentError
 from loopstack.ir.affine import Affine, affine, name
 from loopstack.ir.loop_tree import identity_tree
 from loopstack.lower.intervals import interval
@@ -101,16 +100,6 @@ def test_nothing_moves_without_constants() -> None:
     packing, calling = lower_prepacked(tree, "avx2", None, 1, frozenset())
     assert packing is None
     assert str(calling) == lower(tree, "avx2")
-
-
-def test_a_loop_over_results_and_terms_at_once_is_refused() -> None:
-    tree = scheduled(programs.matmul(), {"m": 2, "n": 3, "k": 4}, "schedule 1\njoin C.n C.k -> j\n")
-    with pytest.raises(ArgumentError) as caught:
-        lower(tree, "avx2")
-    assert str(caught.value) == (
-        "loop C.j runs over results of C and over its reduction index k at once: "
-        "join loops of one kind only"
-    )
 
 
 # ---- small parts --------------------------------------------------------------------------------
