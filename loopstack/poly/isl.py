@@ -45,12 +45,19 @@ def first_point(variables: Sequence[str], condition: str) -> dict[str, int] | No
 
     None when the set is empty. Requires: the set is bounded below in lexicographic order.
     """
+    point = _first_point(tuple(variables), condition)
+    return None if point is None else dict(zip(variables, point))
+
+
+@lru_cache(maxsize=1 << 13)
+def _first_point(variables: tuple[str, ...], condition: str) -> tuple[int, ...] | None:
+    """Answer from memory where the question is the same: one command changes few pairs."""
     points = library().Set(f"{{ [{', '.join(variables)}] : {condition} }}")
     if points.is_empty():
         return None
     point = points.lexmin().sample_point()
     kind = library().dim_type.set
-    return {v: point.get_coordinate_val(kind, i).to_python() for i, v in enumerate(variables)}
+    return tuple(point.get_coordinate_val(kind, i).to_python() for i in range(len(variables)))
 
 
 def is_empty(variables: Sequence[str], condition: str) -> bool:

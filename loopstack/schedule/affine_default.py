@@ -168,24 +168,17 @@ def _block_products(
     shapes = _shapes(draft.tree.program, strides)
     found = {name: c for name in f.updates
              if (c := find_contraction(shapes[name])) and is_worth_blocking(c, hardware)}  # fmt: skip
-    products = {name: f"{name}_beyond" for name in found}
     if not found:
         return set()
-    mark = draft.mark()
+    products = {name: f"{name}_beyond" for name in found}
     lanes = hardware.lanes(next(iter(found.values())).shape.item_bytes)
     block = choose_block(STEPS, STEPS, STEPS, lanes, hardware.vector_registers)
-    lines = blocking_lines(draft.tree, f, block.rows * STEP_BLOCKS, products)
-    if not draft.attempt(lines):
-        return set()
-    shapes = _shapes(draft.tree.program, strides)
-    tile = (block.rows, block.vectors * lanes)
-    for name in products.values():
-        c = find_contraction(shapes[name])
-        sizes = (block.rows * STEP_BLOCKS, STEPS)
-        if c is None or not draft.attempt(product_lines(c, tile, sizes)):
-            draft.undo(mark)
-            return set()
-    return set(products.values())
+    steps = block.rows * STEP_BLOCKS
+    lines = blocking_lines(draft.tree, f, steps, products)
+    for name, c in found.items():
+        tile = (block.rows, block.vectors * lanes)
+        lines += product_lines(c, products[name], tile, (steps, STEPS))
+    return set(products.values()) if draft.attempt(lines) else set()
 
 
 # ---- nests that walk memory ---------------------------------------------------------------------

@@ -171,12 +171,14 @@ def blocking_lines(
     return lines + _fused(f, dict.fromkeys(f.steps, "k1"))
 
 
-def product_lines(c: Contraction, block: tuple[int, int], sizes: tuple[int, int]) -> list[str]:
-    """Return the lines that run a product part on packed tiles with accumulators in registers.
+def product_lines(
+    c: Contraction, name: str, block: tuple[int, int], sizes: tuple[int, int]
+) -> list[str]:
+    """Return the lines that run a part of ``c`` on packed tiles with accumulators in registers.
 
-    ``block`` is the register block (rows, columns), ``sizes`` the cache block in the same order.
+    ``name`` is the part's; ``block`` is the register block (rows, columns), ``sizes`` the cache block in the same order.
     """
-    name, array = c.shape.statement.name, c.shape.write.array
+    array = c.shape.write.array
     (rows, columns), (rows_block, columns_block) = block, sizes
     streamed, repeated = c.streamed[0].array, c.repeated[0].array
     turned = "k1" if c.is_transposed(c.streamed[0]) else "nv"
