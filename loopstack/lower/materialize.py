@@ -7,6 +7,7 @@ the register arrays they use. Prefetches and guards are placed here too.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch, Tree
 from loopstack.ir.program import Array
@@ -47,7 +48,13 @@ class Materializer:
     headers: dict[str, For] = field(default_factory=dict)
     guarded: set[str] = field(default_factory=set)
     mixed: bool = False
-    """Whether other leaves stand below the outermost open loop."""
+    """Whether several leaves stand below the outermost open loop."""
+
+    @cached_property
+    def places(self) -> frozenset[str | None]:
+        """The loops in whose bodies something is initialised or stored (None: the root)."""
+        plans = [p for plan in self.plans.values() for p in (plan, plan.reset) if p is not None]
+        return frozenset(plan.at for plan in plans)
 
     def body(self, nodes: tuple[Node, ...], at: str | None, path: Path) -> tuple[NestNode, ...]:
         """Lower the children of loop ``at``, with the reductions that are planned there."""
@@ -65,7 +72,9 @@ class Materializer:
         return tuple(out)
 
     def _plans_at(self, node: Node, at: str | None) -> list[Plan]:
-         plans = [p for leaf in leaves_below(node) if (p := self.plans.get(leaf.statement))]
+        if at not in self.places:
+            return []
+        plans = [p for leaf in leaves_below(node) if (p := self.plans.get(leaf.statement))]
         resets = [plan.reset for plan in plans if plan.reset is not None]
         return [plan for plan in (*resets, *plans) if plan.at == at]
 
@@ -85,7 +94,8 @@ class Materializer:
         guards = missing_guards(leaf, inside, self.ranges)
         below = frozenset(loop.name for loop in plan.kept)
         outside = tuple(form for form in guards if form.names.isdisjoint(below))
-        return Around(self.headers, tuple(kept), outside, tuple(g for g in guards if g not in outside))
+        rest = tuple(form for form in guards if form not in outside)
+        return Around(self.headers, tuple(kept), outside, rest)
 
     def node(self, node: Node, path: Path) -> tuple[NestNode, ...]:
         if isinstance(node, Loop):
@@ -167,5 +177,7 @@ def _results_above(tree: Tree, plans: dict[str, Plan]) -> dict[str, list[Leaf]]:
             continue
         for loop in path[: len(path) - len(first.kept) - len(first.inner)]:
             if loop.name in results:
-                found.setdefault(loop.name, []).append(replace(first.leaf, constraints=first.results))
+                found.setdefault(loop.name, []).append(
+                    replace(first.leaf, constraints=first.results)
+                )
     return found

@@ -145,9 +145,10 @@ class _Planning:
     def _chosen_place(self) -> Place:
         """Return (number of loops above the place, space): registers as far out as they fit."""
         for depth, loop in enumerate(self.path):
-            if loop.name in self.reducing and self._fits(depth) and self._is_alone(loop):
-                if self._results(depth) is not None:
-                    return depth, "registers"
+            if loop.name not in self.reducing or not self._fits(depth) or not self._is_alone(loop):
+                continue
+            if self._results(depth) is not None:
+                return depth, "registers"
         return self._outermost()
 
     def _outermost(self) -> Place:

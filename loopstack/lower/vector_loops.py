@@ -13,6 +13,7 @@ from dataclasses import replace
 from loopstack.ir.expr import ITEM_SIZE_BYTES, Load
 from loopstack.ir.expr import walk as walk_expr
 from loopstack.ir.loop_tree import Loop, Node, Tree, edit
+from loopstack.ir.program import Access
 from loopstack.lower.bounds import leaves_below
 from loopstack.lower.intervals import Ranges
 from loopstack.lower.nest import Assign, For, If, LaneFold, NestNode, walk
@@ -67,16 +68,18 @@ def _part_node(node: NestNode, registers: frozenset[str]) -> NestNode:
 
 def _selects(loop: For, registers: frozenset[str]) -> bool:
     """Tell whether the loop's variable selects elements of register arrays."""
-    accesses = [
-        access
+    return any(
+        isinstance(part, (Access, Load, LaneFold))
+        and part.array in registers
+        and any(loop.name in form.names for form in part.subscripts)
         for node, _ in walk(loop.body)
         if isinstance(node, Assign)
-        for access in (node.target, *(n for n in walk_expr(node.expr) if isinstance(n, (Load, LaneFold))))
-    ]
-    return any(
-        access.array in registers and any(loop.name in form.names for form in access.subscripts)
-        for access in accesses
+        for part in _parts(node)
     )
+
+
+def _parts(assign: Assign) -> list[object]:
+    return [assign.target, *walk_expr(assign.expr)]
 
 
 def _moves_all(loop: For) -> bool:

@@ -171,7 +171,9 @@ class Join(Command):
         name = new_loop_name(tree, owner_of(outer), self.name, (outer.name, inner.name))
         low, high = box_range(inner, "join")
         if low > high:
-            raise ArgumentError(f"join needs a loop inside that runs, but {inner.name} has no iterations")
+            raise ArgumentError(
+                f"join needs a loop inside that runs, but {inner.name} has no iterations"
+            )
         count = high - low + 1
         joined = form_of(name)
         whole = joined // count
