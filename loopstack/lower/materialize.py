@@ -28,7 +28,7 @@ from loopstack.lower.reductions import (
     store,
     update,
 )
-from loopstack.lower.written import couples, starts_anew
+from loopstack.poly.results import couples, starts_anew
 from loopstack.machine.vector_target import VectorTarget
 
 Path = tuple[tuple[Loop, Bounds], ...]
@@ -38,7 +38,7 @@ Path = tuple[tuple[Loop, Bounds], ...]
 class Materializer:
     """The state of one walk; ``headers`` holds an empty For of every open loop's name.
 
-    ``results`` gives loops that run over results more leaves to hold (lower/written.py).
+    ``results`` gives loops that run over results more leaves to hold (poly/results.py).
     """
 
     tree: Tree
@@ -126,7 +126,7 @@ class Materializer:
         dtype = self.tree.array(leaf.write.array).dtype
         plan = self.plans.get(leaf.statement)
         if plan is not None:
-            return update(leaf, plan.element, dtype)
+            return update(plan.leaf, plan.element, dtype)
         if leaf.reduction is not None and not starts_anew(leaf):
             return update(leaf, leaf.write, dtype)
         return Assign(leaf.write, leaf.expr, leaf.statement, leaf.write.array in self.tree.streamed)

@@ -27,9 +27,10 @@ from loopstack.ir.expr import ITEM_SIZE_BYTES, Const, Expr, Load, Op, loads
 from loopstack.ir.loop_tree import Leaf, Loop, Tree
 from loopstack.ir.program import Access, Array
 from loopstack.lower.bounds import leaves_below, shared_bounds
+from loopstack.lower.factors import without_factor
 from loopstack.lower.intervals import Ranges, interval
 from loopstack.lower.nest import Assign, For, If, LaneFold, NestNode
-from loopstack.lower.written import (
+from loopstack.poly.results import (
     Forms,
     couples,
     reduction_loops,
@@ -68,7 +69,8 @@ class Plan:
     loops above it, each lane of which has accumulators of its own. ``lows`` are the least values
     of around, kept and lanes. ``results`` bounds the elements written; it ``is_plain`` when the
     bounds of the kept loops say the same. ``reset`` gives them their
-    first value ahead of everything where the first visit of an element cannot be told.
+    first value ahead of everything where the first visit of an element cannot be told. ``scale``
+    multiplies what the accumulators add up when they are stored (``leaf`` is then without it).
     """
 
     leaf: Leaf
@@ -84,6 +86,7 @@ class Plan:
     results: Forms
     is_plain: bool
     reset: Plan | None = None
+    scale: Expr | None = None
 
     @property
     def element(self) -> Access:
@@ -256,7 +259,19 @@ def plan_reduction(tree: Tree, leaf: Leaf, ranges: Ranges, target: VectorTarget)
     reducing = reduction_loops(leaf, path[scope:])
     if not reducing:
         return None
-    return _Planning(tree, leaf, path, scope, reducing, ranges, target).plan()
+    return _without_factor(_Planning(tree, leaf, path, scope, reducing, ranges, target).plan(), tree)
+
+
+def _without_factor(plan: Plan, tree: Tree) -> Plan:
+    """Leave a factor that all terms share to the store, where sums may be regrouped."""
+    reduction, dtype = plan.leaf.reduction, plan.accumulator.dtype
+    assert reduction is not None
+    regroup = tree.program.reassociate and reduction.operator == "sum" and dtype in ("f32", "f64")
+    if not regroup or plan.space == "memory":
+        return plan
+    scalars = frozenset(a.name for a in tree.program.arguments if a.role == "scalar")
+    scale, term = without_factor(plan.leaf.expr, scalars)
+    return plan if scale is None else replace(plan, leaf=replace(plan.leaf, expr=term), scale=scale)
 
 
 def _rounded(loop: Loop, ranges: Ranges, lanes: int) -> int:
@@ -322,9 +337,11 @@ def store(plan: Plan, around: Around, reassociate: bool) -> tuple[NestNode, ...]
         return ()
     reduction = plan.leaf.reduction
     assert reduction is not None
-    value = _folded(plan)
     target = plan.leaf.write
     dtype = plan.accumulator.dtype
+    value = _folded(plan)
+    if plan.scale is not None:
+        value = Op("mul", (plan.scale, value), dtype)
     old = Load(target.array, target.subscripts, dtype)
     plain = Assign(target, value, plan.leaf.statement)
     combined = replace(plain, expr=Op(COMBINE[reduction.operator], (old, value), dtype))
