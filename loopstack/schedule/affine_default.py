@@ -52,6 +52,8 @@ def affine_schedule(
     if len(draft.lines) == expanded:  # copies that nothing came of
         draft.undo(start)
     shapes = _shapes(draft.tree.program, strides or {})
+    for name in [name for name in shapes if name not in blocked]:
+        _free_the_walk(draft, name, shapes)
     for chain in _chains(draft.tree.body, ()):
         if _names(chain[-1]) <= shapes.keys() - blocked:
             _vectorize(draft, chain, shapes)
@@ -195,6 +197,20 @@ def _chains(nodes: tuple[Node, ...], above: Chain) -> list[Chain]:
         chain = (*perfect, loop)
         found += _chains(loop.body, chain) if inner else [chain]
     return found
+
+
+def _free_the_walk(draft: Draft, name: str, shapes: dict[str, StatementShape]) -> None:
+    """Distribute the loop along which a statement walks memory, where others keep it outside.
+
+    ``for j: { m[j] = 0; for i: m[j] += x[i, j] }`` reads a column at a time; apart, both read rows.
+    """
+    path, leaf = draft.tree.path(name), draft.tree.leaves()[name]
+    scores = [_score([leaf], loop.name, shapes) for loop in path]
+    best = max(range(len(path)), key=lambda n: (scores[n], n), default=0)
+    inside = path[best:-1]
+    if best < len(path) - 1 and scores[best] > max(scores[-1], 0):
+        for loop in reversed([loop for loop in inside if len(loop.body) > 1]):
+            draft.attempt([f"distribute {loop.name}"])
 
 
 def _vectorize(draft: Draft, chain: Chain, shapes: dict[str, StatementShape]) -> None:
