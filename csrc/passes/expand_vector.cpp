@@ -30,14 +30,16 @@ void Expander::vector_loop(const Loop& loop) {
   if (width == 1 || evaluator_.lanes.count > 1) return seq_loop(loop);
   Mark outside = mark();
   Iterations space = iterations_of(loop);
-  if (registers && !space.first.is_constant()) {  // the first lane is no fixed element
+  if (registers && !begins_a_block(loop, space, width)) {
     if (has_small_box(loop)) {
       chunks_in_box(loop, space, width);
       leave(outside);
       return scope_.unbind(loop.var);
     }
-    leave(outside);
-    return seq_loop(loop);
+    if (!space.first.is_constant()) {  // the first lane is no fixed element
+      leave(outside);
+      return seq_loop(loop);
+    }
   }
   if (space.is_constant()) {
     std::int64_t extent = space.extent.constant, chunks = ceil_div(std::max<std::int64_t>(extent, 0), width);
@@ -164,17 +166,38 @@ void Expander::chunks_masked(const Loop& loop, const Iterations& space, int widt
   emitter().bind(end);
 }
 
+// What the subscript of the first register access below adds to the loop's variable.
+std::int64_t Expander::register_offset(const Loop& loop) {
+  std::int64_t found = 0;
+  bool known = false;
+  auto look = [&](const Access& a) {
+    const Array& array = nest_.arrays[static_cast<std::size_t>(a.array)];
+    if (known || array.space != Space::registers || !depends_on(nest_, a.subscript, loop.var)) return;
+    found = a.subscript.constant;
+    known = true;
+  };
+  for_each_access(nest_, loop.body, look);
+  return found;
+}
+
+// Whether the first iteration is the first lane of a vector of the register array.
+bool Expander::begins_a_block(const Loop& loop, const Iterations& space, int width) {
+  return space.first.is_constant() &&
+         floor_mod(space.first.constant + register_offset(loop), width) == 0;
+}
+
 bool Expander::has_small_box(const Loop& loop) {
   return loop.var_min >= 0 && loop.var_max < kUnbounded && loop.var_max - loop.var_min < kMostBoxed;
 }
 
-// Run-time first and last lane: every chunk the variable may reach, masked on both sides. Chunks
-// begin at multiples of the width, as those of whole tiles do.
+// First and last lane anywhere: every chunk the variable may reach, masked on both sides. Chunks
+// begin where those of whole tiles do: at elements that are multiples of the width.
 void Expander::chunks_in_box(const Loop& loop, const Iterations& space, int width) {
   vir::Label end = emitter().label();
   skip_if_empty(loop.nonempty, space, end);
   Mark inside = mark();
-  for (std::int64_t at = loop.var_min / width * width; at <= loop.var_max; at += width) {
+  std::int64_t late = floor_mod(loop.var_min + register_offset(loop), width);
+  for (std::int64_t at = loop.var_min - late; at <= loop.var_max; at += width) {
     Linear remaining = space.end, skipped = space.first;
     remaining.constant -= at;
     skipped.constant -= at;

@@ -83,6 +83,8 @@ class Expander {
   void vector_loop(const nest::Loop& loop);
   void chunks_unrolled(const nest::Loop& loop, const Iterations& space, int width);
   void chunks_masked(const nest::Loop& loop, const Iterations& space, int width);
+  std::int64_t register_offset(const nest::Loop& loop);
+  bool begins_a_block(const nest::Loop& loop, const Iterations& space, int width);
   bool has_small_box(const nest::Loop& loop);
   void chunks_in_box(const nest::Loop& loop, const Iterations& space, int width);
   void chunks_repeated(const nest::Loop& loop, const Iterations& space, int width);
