@@ -160,6 +160,10 @@ class Selector {
   bool gather_or_scatter(const vir::Inst& i, VReg data);
   void insert_lane(VReg quarter, int byte, int size, const MachineMemory& m);
   void extract_lane(const MachineMemory& m, VReg quarter, int byte, int size);
+  bool is_reversed(const vir::Inst& i, vir::Type t) const;
+  void load_reversed(const vir::Inst& i, vir::Type t);
+  void store_reversed(const vir::Inst& i, vir::Type t);
+  VReg reversed(VReg v, vir::Type t);
   VReg join_quarters(const VReg* quarters, int bytes);
   VReg quarter_of(VReg v, int bytes, int index);
   VReg lane_bits(VReg mask, vir::Type t);

@@ -1,6 +1,6 @@
-// Selection of strided loads and stores. Lanes move one by one, as many as a constant mask has.
-// Under a run-time mask AVX-512 gathers and scatters; AVX2, and strides an index cannot hold,
-// branch around each lane.
+// Selection of strided loads and stores. Stride -1 is one access and a permutation; otherwise lanes
+// move one by one, as many as a constant mask has. Under a run-time mask AVX-512 gathers and
+// scatters; AVX2, and strides an index cannot hold, branch around each lane.
 #include <array>
 #include <cstring>
 #include <limits>
@@ -53,6 +53,7 @@ void Selector::load_strided(const vir::Inst& i) {
   const int size = size_of(t.elem), per_quarter = quarter_bytes / size;
   if (t.lanes == 1 || i.imm == size) return load(i);
   if (i.imm == 0) return load_splat(i);
+  if (is_reversed(i, t) && (i.mask == 0 || !wide())) return load_reversed(i, t);
   if (known_count(i.mask, t) < 0 && gather_or_scatter(i, i.dst)) return;
   const ActiveLanes active = active_lanes(i, t);
   std::array<VReg, 4> quarters{};
@@ -74,6 +75,7 @@ void Selector::store_strided(const vir::Inst& i) {
   const vir::Type t = type(i.a);
   const int size = size_of(t.elem), per_quarter = quarter_bytes / size;
   if (t.lanes == 1 || i.imm == size) return store(i);
+  if (is_reversed(i, t) && i.mask == 0) return store_reversed(i, t);
   if (known_count(i.mask, t) < 0 && gather_or_scatter(i, i.a)) return;
   const ActiveLanes active = active_lanes(i, t);
   for (int q = 0; q < quarters_in(t); ++q) {
@@ -113,6 +115,44 @@ bool Selector::gather_or_scatter(const vir::Inst& i, VReg data) {
     emit(by_size(t.elem, Op::vscatterdps, Op::vscatterdpd), at(m), in(data), masked(consumed));
   }
   return true;
+}
+
+// ---- stride -1: one contiguous access, its lanes in the opposite order ----
+
+bool Selector::is_reversed(const vir::Inst& i, vir::Type t) const {
+  return i.imm == -size_of(t.elem) && bytes_of(t) >= quarter_bytes;
+}
+
+void Selector::load_reversed(const vir::Inst& i, vir::Type t) {
+  const VReg ascending = temp_vector(bytes_of(t));
+  const MachineMemory m = address(i.addr, (t.lanes - 1) * i.imm);
+  if (i.mask == 0) plain_load(ascending, t, m);
+  else load_masked(ascending, t, m, reversed(memory_mask(i.mask, t), t));
+  copy(i.dst, reversed(ascending, t));
+}
+
+void Selector::store_reversed(const vir::Inst& i, vir::Type t) {
+  plain_store(address(i.addr, (t.lanes - 1) * i.imm), reversed(i.a, t), t);
+}
+
+// Quarters first, then the lanes of each.
+VReg Selector::reversed(VReg v, vir::Type t) {
+  const int bytes = bytes_of(t);
+  const bool is_double = size_of(t.elem) == 8;
+  const VReg result = temp_vector(bytes);
+  if (bytes == 32 && is_double) {
+    emit(Op::vpermpd, out(result), in(v, Kind::ymm), imm(0x1b));
+    return result;
+  }
+  VReg swapped = v;
+  if (bytes > quarter_bytes) swapped = temp_vector(bytes);
+  if (bytes == 32) emit(Op::vpermpd, out(swapped), in(v, Kind::ymm), imm(0x4e));
+  if (bytes == 64) {
+    emit(Op::vshuff64x2, out(swapped), in(v, Kind::zmm), rm(v), imm(0x1b));
+  }
+  const Op lanes = is_double ? Op::vpermilpd : Op::vpermilps;
+  emit(lanes, out(result), in(swapped, vector_kind(bytes)), imm(is_double ? 0x55 : 0x1b));
+  return result;
 }
 
 // Lanes arrive lowest first, into a quarter that is undefined or zero: the lowest may clear the

@@ -19,6 +19,7 @@ from loopstack.lower.linearize import linearize
 from loopstack.lower.materialize import Materialized, materialize
 from loopstack.lower.nest import Nest, NestArray
 from loopstack.lower.prepack import split_off
+from loopstack.lower.scalars import replace_scalars
 from loopstack.lower.simplify import simplify
 from loopstack.lower.storage import collect_uses, fold, place_buffers, row_major
 from loopstack.machine.vector_target import TARGETS
@@ -59,6 +60,9 @@ def lower_to_nest(tree: Tree, isa: str, strides: Strides | None = None, threads:
     body = simplify(linearize(parts.body, {a.name: a for a in arrays}, foldings))
     # From here on the iterations of a vector loop are independent.
     body = part_lanes(body, frozenset(a.name for a in parts.registers))
+    # From here on what scalar code updates repeatedly, or needs next time, is in registers.
+    body, registers = replace_scalars(body, arrays, tree.program.reassociate)
+    arrays = arrays + registers
     return Nest(tree.program.name, threads, tuple(arrays), body, shared, private)
 
 

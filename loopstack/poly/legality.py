@@ -27,6 +27,7 @@ from loopstack.poly import isl, quick
 from loopstack.poly.accesses import Place, Touch, View, shared_loops, stands_before
 from loopstack.poly.carried import surely_kept
 from loopstack.poly.dependence import element_text, instance_text, order_condition
+from loopstack.poly.first_values import PREFIX, with_first_values
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Violation:
 
 def check(tree: Tree) -> Violation | None:
     """Return None for a legal tree, else the first violation in program order."""
-    view = View(tree)
+    view = View(with_first_values(tree))
     return next(_violations(view), None)
 
 
@@ -310,19 +311,27 @@ def _check_stage(view: View, stage: Stage) -> Violation | None:
     """
     owner = view.places[stage.statement]
     depth = [loop.name for loop in owner.loops].index(stage.loop) + 1
+    window = owner.positions[: depth + 1]
     write = next((t for t in view.touches if t.is_write and t.carrier is owner), None)
     if write is None:
         return None
+    own = (stage.statement, PREFIX + stage.statement)
+    writes = [
+        t
+        for t in view.touches
+        if t.is_write and t.statement.name in own and t.carrier.positions[: depth + 1] == window
+    ]
     for other in view.touches:
-        if other is write or other.access.array != stage.array:
+        if other in writes or other.access.array != stage.array:
             continue
         if other.statement is write.statement and other.local == write.local:
             continue
-        if other.carrier.positions[: depth + 1] != owner.positions[: depth + 1]:
+        if other.carrier.positions[: depth + 1] != window:
             continue
-        found = _search_staged(view, stage, write, other, depth)
-        if found is not None:
-            return found
+        for mine in writes:
+            found = _search_staged(view, stage, mine, other, depth)
+            if found is not None:
+                return found
     return None
 
 

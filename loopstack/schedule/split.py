@@ -133,9 +133,9 @@ class Tile(Command):
 class Join(Command):
     """Collapse a loop and the loop directly inside it into one; undoes a split.
 
-    Requires: the inner loop's range is constant and not empty, nothing else stands beside it, and both loops run
-    over results of a statement, or both over the terms of its reduction. No dependence forbids a
-    join: the order stays the same.
+    Requires: the inner loop's range is constant and not empty, nothing else stands beside it, and
+    both loops run over results of a statement, or both over the terms of its reduction. No
+    dependence forbids a join: the order stays the same.
     Before: ``for i: for j in 0..n: S(i, j)``
     After:  ``for f: S(f // n, f % n)``
     Raises: ArgumentError when the loops are not directly nested, the inner range varies, or one

@@ -12,7 +12,7 @@ from harness.compiled_c import needs_compiler
 from harness.imperfect import PROGRAMS as IMPERFECT
 from harness.programs import access, array, box, forms, load, op
 
-from loopstack.errors import ArgumentError
+from loopstack.errors import ArgumentError, IllegalSchedule
 from loopstack.ir.program import Program, Reduction, Statement
 from loopstack.schedule.script import check
 
@@ -70,6 +70,30 @@ def kept_elements() -> Program:
     )  # fmt: skip
     arrays = (array("x", "n", "input"), array("y", "n", "inout"), array("t", "w", "temporary"))
     return Program("kept_elements", ("n", "w"), arrays, statements)
+
+
+def old_values() -> Program:
+    """What C held is used before C becomes a sum; its terms for i start at k = i."""
+    statements = (
+        Statement("y", ("i",), box(i="n"), access("y", "i"), load("C", "i"), None, (0, 0)),
+        Statement(
+            "C", ("k", "i"), forms("k $n-1-k i $n-1-i k-i"), access("C", "i"), load("x", "i k"),
+            Reduction("sum"), (1, 0, 0),
+        ),
+    )  # fmt: skip
+    arrays = (array("x", "n n", "input"), array("C", "n", "inout"), array("y", "n", "output"))
+    return Program("old_values", ("n",), arrays, statements)
+
+
+def more_sums() -> Program:
+    """A sum, and a copy of it."""
+    statements = (
+        Statement("S", ("i", "j"), box(i="i", j="n"), access("S", "i"), load("x", "i j"),
+                  Reduction("sum"), (0, 0, 0)),
+        Statement("T", ("i",), box(i="i"), access("T", "i"), load("S", "i"), None, (1, 0)),
+    )  # fmt: skip
+    arrays = (array("x", "i n", "input"), array("T", "i", "output"), array("S", "i", "temporary"))
+    return Program("more_sums", ("i", "n"), arrays, statements)
 
 
 def copied() -> Program:
@@ -173,6 +197,29 @@ def test_lowered_as_c(title: str) -> None:
 def test_compiled(title: str) -> None:
     make, sizes, commands = RIGHT[title]
     natively(make().bind(sizes), script(commands), threads=2)
+
+
+EARLY = (
+    "anti dependence: y[i=0] reads C[0] before start of C[i=0] writes it, but the schedule runs "
+    "start of C[i=0] first"
+)
+ILLEGAL: dict[str, tuple[Case, str]] = {
+    # All results get their first value ahead of the loop, also those whose terms come later.
+    "first values ahead of a use of the old ones": (
+        (old_values, {"n": 3}, "fuse y.i C.k"), f"line 2: fuse y.i C.k\n  {EARLY}"),
+    "a copy of a sum of nothing, ahead of it": (
+        (more_sums, {"i": 1, "n": 0}, "pack S at T.root as P[i]"),
+        "line 2: pack S at T.root as P[i]\n  flow dependence: start of S[i=0] writes S[0] before "
+        "T[i=0] reads it, but pack P reads it earlier"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("title", ILLEGAL)
+def test_illegal(title: str) -> None:
+    (make, sizes, commands), message = ILLEGAL[title]
+    with pytest.raises(IllegalSchedule) as refused:
+        check(script(commands), make().bind(sizes))
+    assert str(refused.value) == message
 
 
 REFUSED: dict[str, tuple[Case, str]] = {

@@ -3,6 +3,9 @@
 Every instance computes a value that names what it read, so two runs agree exactly when each
 instance saw the same values. Sums that may be regrouped are multisets, others are sequences.
 
+A reduction that starts from the identity writes it to all its results ahead of its outermost
+reduction loop, in the program and in the tree: results without terms keep it.
+
 A tree is run several ways: loops marked parallel or vector run forwards, backwards, and as
 ``snapshot``, where no iteration sees what another one wrote. Legal trees agree with the program in
 all of them. Nothing here uses loopstack.poly or loopstack.schedule.
@@ -11,7 +14,7 @@ all of them. Nothing here uses loopstack.poly or loopstack.schedule.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,16 +28,24 @@ Memory = dict[Any, Any]
 Values = Mapping[str, int]
 MODES = ("forward", "backward", "snapshot")
 UNSET = "unset"
+IDENTITY = "identity"
 
 
 def run_program(program: Program) -> Memory:
     """Return what outputs hold after the program ran in its own order."""
     memory = _initial(program)
-    for _, number, values in sorted(_instances(program), key=lambda item: item[0]):
+    events = [*_first_values(program), *_instances(program)]
+    for time, number, values in sorted(events, key=lambda item: item[0]):
         s = program.statements[number]
+        if time[-1] % 2:
+            memory[_element(s.write, values)] = IDENTITY
+            continue
         label = (s.name, *(values[i] for i in s.indices))
         relaxed = _relaxed(program, s.write.array, s.reduction)
-        _execute(memory, memory, _Step(s.expr, s.write, s.reduction, relaxed, label), values)
+        alone = s.reduction is not None and s.reduction.init == "identity"
+        alone = alone and not s.reduction_indices
+        step = _Step(s.expr, s.write, s.reduction, relaxed, label, alone)
+        _execute(memory, memory, step, values)
     return _results(program, memory)
 
 
@@ -73,10 +84,38 @@ def _instances(program: Program) -> Iterator[tuple[tuple[int, ...], int, dict[st
         count = len(columns[s.indices[0]]) if s.indices else 1
         for row in range(count):
             values = {i: int(columns[i][row]) for i in s.indices}
-            time = [order[0]]
+            time = [2 * order[0]]
             for n, i in enumerate(s.indices):
-                time += [values[i], order[n + 1]]
+                time += [values[i], 2 * order[n + 1]]
             yield tuple(time), number, values
+
+
+def _first_values(program: Program) -> Iterator[tuple[tuple[int, ...], int, dict[str, int]]]:
+    """Yield when each result of a reduction gets the identity: times that end in an odd number."""
+    for number, s in enumerate(program.statements):
+        if s.reduction is None or s.reduction.init != "identity" or not s.reduction_indices:
+            continue
+        order = s.order or (number, *(0 for _ in s.indices))
+        kept = [i for i in s.indices if i not in s.reduction_indices]
+        free = [c for c in s.constraints if c.names.isdisjoint(s.reduction_indices)]
+        shared = s.indices.index(s.reduction_indices[0])
+        for values in _rows(free, kept):
+            time = [2 * order[0]]
+            for n, i in enumerate(s.indices[:shared]):
+                time += [values[i], 2 * order[n + 1]]
+            time[-1] -= 1
+            yield tuple(time), number, values
+
+
+def _rows(constraints: Sequence[Affine], names: Sequence[str]) -> Iterator[dict[str, int]]:
+    """Yield the points of a domain."""
+    if not names:
+        if all(form.evaluate({}) >= 0 for form in constraints):
+            yield {}
+        return
+    columns = points(constraints, names)
+    for row in range(len(columns[names[0]])):
+        yield {n: int(columns[n][row]) for n in names}
 
 
 # ---- one instance -------------------------------------------------------------------------------
@@ -123,32 +162,34 @@ def _relaxed(program: Program, array: str, reduction: Reduction | None) -> bool:
 
 @dataclass(frozen=True)
 class _Step:
-    """What one instance does; ``label`` names it (a pack's copy has none: it only moves values)."""
+    """What one instance does; ``label`` names it (a pack's copy has none: it only moves values).
+
+    ``starts_here``: a reduction of one term, which starts from the identity.
+    """
 
     expr: Expr
     write: Access
     reduction: Reduction | None
     relaxed: bool
     label: tuple[object, ...] | None
+    starts_here: bool = False
+
+
+def _element(write: Access, values: Values) -> tuple[str, tuple[int, ...]]:
+    return (write.array, tuple(s.evaluate(values) for s in write.subscripts))
 
 
 def _execute(memory: Memory, reads: Memory, step: _Step, values: Values) -> None:
     value = _evaluate(step.expr, values, reads)
     if step.label is not None:
         value = _short((step.label, value))
-    element = (step.write.array, tuple(s.evaluate(values) for s in step.write.subscripts))
+    element = _element(step.write, values)
     if step.reduction is None or step.label is None:
         memory[element] = value
         return
-    visit = ("visited", step.label[0], element)
-    first = visit not in memory
-    memory[visit] = True
-    if first and step.reduction.init == "identity":
-        base, parts = "identity", ()
-    else:
-        old = _read(memory, *element)
-        is_sum = isinstance(old, tuple) and len(old) == 3 and old[0] == "sum"
-        base, parts = old[1:] if is_sum else (old, ())
+    old = IDENTITY if step.starts_here else _read(memory, *element)
+    is_sum = isinstance(old, tuple) and len(old) == 3 and old[0] == "sum"
+    base, parts = old[1:] if is_sum else (old, ())
     added = (*parts, value)
     memory[element] = ("sum", base, tuple(sorted(added, key=repr)) if step.relaxed else added)
 
@@ -162,6 +203,7 @@ class _Runner:
 
     def __post_init__(self) -> None:
         self.ranges = _leaf_ranges(self.tree.body, ())
+        self.reducing = {leaf.statement: self._reducing(leaf) for leaf in _leaves(self.tree.body)}
         for s in self.tree.program.statements:
             self.counts.setdefault(s.name, Counter())
 
@@ -174,6 +216,9 @@ class _Runner:
                   and s.statement in _statements(node)]  # fmt: skip
         for stage in staged:
             memory[("loaded", stage.statement)] = dict(memory)
+        for leaf in _leaves((node,)) if isinstance(node, Loop) else ():
+            if self.reducing[leaf.statement][:1] == (node.name,):
+                self.start(node, leaf, values, memory)
         if isinstance(node, Loop):
             self.loop(node, values, memory)
         elif not isinstance(node, Prefetch):
@@ -182,6 +227,29 @@ class _Runner:
             del memory[("loaded", stage.statement)]
             for key in [k for k in memory if k[:2] == ("dirty", stage.statement)]:
                 memory[key[2]] = memory.pop(key)
+
+    def _reducing(self, leaf: Leaf) -> tuple[str, ...]:
+        """Return the reduction loops of a leaf that starts from the identity, outermost first."""
+        if leaf.reduction is None or leaf.reduction.init != "identity":
+            return ()
+        path = [loop.name for loop in self.tree.path(leaf.statement)]
+        place = next((b.loop for b in self.tree.buffers if b.array.name == leaf.write.array), None)
+        scope = path.index(place) + 1 if place is not None else 0
+        written = frozenset().union(*(s.names for s in leaf.write.subscripts), frozenset())
+        return tuple(name for name in path[scope:] if name not in written)
+
+    def start(self, node: Loop, leaf: Leaf, values: dict[str, int], memory: Memory) -> None:
+        """Give every result of a reduction below ``node`` the identity."""
+        names = [loop.name for loop in self.tree.path(leaf.statement)]
+        below = names[names.index(node.name) :]
+        reducing = self.reducing[leaf.statement]
+        kept = [name for name in below if name not in reducing]
+        for row in _rows(
+            [c.substitute(values) for c in _result_constraints(leaf, self.tree)], kept
+        ):
+            element = _element(leaf.write, {**values, **row})
+            staged = ("loaded", leaf.statement) in memory
+            memory[("dirty", leaf.statement, element) if staged else element] = IDENTITY
 
     def loop(self, loop: Loop, values: dict[str, int], memory: Memory) -> None:
         low, high = self.ranges.get(loop.name, (0, (loop.extent or 0) - 1))
@@ -229,7 +297,9 @@ class _Runner:
             label = (leaf.statement, *instance)
         program = self.tree.program
         relaxed = leaf.reduction is not None and _relaxed(program, leaf.write.array, leaf.reduction)
-        step = _Step(leaf.expr, leaf.write, leaf.reduction, relaxed, label)
+        starts_here = leaf.reduction is not None and leaf.reduction.init == "identity"
+        starts_here = starts_here and not self.reducing[leaf.statement]
+        step = _Step(leaf.expr, leaf.write, leaf.reduction, relaxed, label, starts_here)
         loaded = memory.get(("loaded", leaf.statement))
         if loaded is None:
             _execute(memory, memory, step, values)
@@ -262,12 +332,8 @@ def _innermost(values: Mapping[str, int]) -> str:
 
 
 def _forget(memory: Memory, array: str) -> None:
-    for key in [k for k in memory if array in (k[0], _visited_array(k))]:
+    for key in [k for k in memory if k[0] == array]:
         del memory[key]
-
-
-def _visited_array(key: tuple[Any, ...]) -> object:
-    return key[2][0] if key[0] == "visited" else None
 
 
 def _leaves(nodes: tuple[Node, ...]) -> list[Leaf]:
@@ -288,7 +354,9 @@ def _leaf_ranges(nodes: tuple[Node, ...], above: tuple[Loop, ...]) -> dict[str, 
         if isinstance(node, Loop):
             inner = _leaf_ranges(node.body, (*above, node))
         elif isinstance(node, Leaf):
-            inner = _ranges_of(node, above)
+            inner = _ranges_of(node.constraints, above)
+            for loop, (low, high) in _result_ranges(node, above).items():
+                inner[loop] = (min(low, inner[loop][0]), max(high, inner[loop][1]))
         else:
             continue
         for loop, (low, high) in inner.items():
@@ -297,8 +365,30 @@ def _leaf_ranges(nodes: tuple[Node, ...], above: tuple[Loop, ...]) -> dict[str, 
     return found
 
 
-def _ranges_of(leaf: Leaf, above: tuple[Loop, ...]) -> dict[str, tuple[int, int]]:
-    constraints: list[Affine] = list(leaf.constraints)
+def _result_ranges(leaf: Leaf, above: tuple[Loop, ...]) -> dict[str, tuple[int, int]]:
+    """Return the ranges of the loops of a reduction's results, those without terms included."""
+    if leaf.reduction is None or leaf.reduction.init != "identity":
+        return {}
+    written = frozenset().union(*(s.names for s in leaf.write.subscripts), frozenset())
+    kept = tuple(loop for loop in above if loop.name in written)
+    names = {loop.name for loop in kept}
+    return _ranges_of([c for c in leaf.constraints if c.names <= names], kept)
+
+
+def _result_constraints(leaf: Leaf, tree: Tree) -> list[Affine]:
+    """Return what bounds the results of a reduction over the loops above it."""
+    written = frozenset().union(*(s.names for s in leaf.write.subscripts), frozenset())
+    path = tree.path(leaf.statement)
+    outside = [loop.name for loop in path if loop.name not in written]
+    kept = [loop for loop in path if loop.name in written and loop.extent is not None]
+    free = [c for c in leaf.constraints if c.names.isdisjoint(outside)]
+    for loop in kept:
+        free += [name(loop.name), loop.extent - 1 - name(loop.name)]  # type: ignore[operator]
+    return free
+
+
+def _ranges_of(given: Sequence[Affine], above: tuple[Loop, ...]) -> dict[str, tuple[int, int]]:
+    constraints: list[Affine] = list(given)
     for loop in above:
         if loop.extent is not None:
             constraints += [name(loop.name), loop.extent - 1 - name(loop.name)]

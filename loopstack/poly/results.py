@@ -16,6 +16,7 @@ from collections.abc import Collection, Sequence
 from loopstack.ir.affine import Affine
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.loop_tree import Leaf, Loop
+from loopstack.ir.program import Statement
 from loopstack.poly.projection import eliminate
 
 Forms = tuple[Affine, ...]
@@ -40,8 +41,8 @@ def couples(leaf: Leaf, reducing: Collection[str], others: Collection[str]) -> b
     )
 
 
-def results_of(leaf: Leaf, reducing: Collection[str]) -> Forms:
-    """Return what bounds the results alone: the constraints without reduction loops."""
+def results_of(leaf: Leaf | Statement, reducing: Collection[str]) -> Forms:
+    """Return what bounds the results alone: the constraints without reduction loops (indices)."""
     return tuple([form for form in leaf.constraints if form.names.isdisjoint(reducing)])
 
 

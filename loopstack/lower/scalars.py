@@ -1,0 +1,37 @@
+"""What makes scalar loops fast, in order: keep within a body, carry between iterations, unroll."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loopstack.lower.carry import carry
+from loopstack.lower.keep import keep_in_registers
+from loopstack.lower.nest import Assign, NestArray, NestNode, edit
+from loopstack.lower.recurrence import ShortChains, multiply_by_reciprocals
+from loopstack.lower.registers import Registers
+from loopstack.lower.unroll import unroll_short_bodies
+
+Nodes = tuple[NestNode, ...]
+
+
+def replace_scalars(
+    body: Nodes, arrays: Sequence[NestArray], reassociate: bool
+) -> tuple[Nodes, list[NestArray]]:
+    """Return ``body`` with elements in registers, and those registers.
+
+    Sums and divisions change their rounding only with ``reassociate``.
+    """
+    registers = Registers({array.name: array for array in arrays})
+    if reassociate:
+        body = edit(body, _without_divisions)
+    body = keep_in_registers(body, registers)
+    body = carry(body, registers)
+    if reassociate:
+        body = edit(body, ShortChains(frozenset(array.name for array in registers.made)).visit)
+    return unroll_short_bodies(body), registers.made
+
+
+def _without_divisions(node: NestNode) -> Nodes:
+    if not isinstance(node, Assign):
+        return (node,)
+    return (Assign(node.target, multiply_by_reciprocals(node.expr), node.statement, node.stream),)
