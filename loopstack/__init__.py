@@ -9,8 +9,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from loopstack.checkout import ensure_compiled
+
+ensure_compiled()
+
 # The decorator shares its name with the module loopstack.kernel: it is bound after that module.
-from loopstack.api import (
+from loopstack.api import (  # noqa: E402
     affine,
     einsum,
     emit_c,

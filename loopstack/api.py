@@ -8,8 +8,10 @@ from functools import update_wrapper
 from typing import Any, overload
 
 from loopstack import knobs
+from loopstack.errors import ArgumentError
 from loopstack.ir.program import Program
 from loopstack.kernel_function import KernelFunction
+from loopstack.tracebacks import hide_our_frames
 
 
 @overload
@@ -78,6 +80,13 @@ def _function(
     f: Callable[..., Any], make_program: Callable[[], Program], strategy: str, reassociate: bool,
     threads: int | None,
 ) -> KernelFunction:  # fmt: skip
+    if strategy != "default":
+        raise ArgumentError(
+            f"strategy={strategy!r}: a plain call measures nothing, so a decorator takes only "
+            f"'default'; search with .search(..., strategy={strategy!r}), calls use what it finds"
+        )
+    if threads is not None:
+        threads = knobs.NUM_THREADS.parse(threads, "threads")
     code = getattr(f, "__code__", None)
     parameters = code.co_varnames[: code.co_argcount] if code is not None else ()
     made = KernelFunction(
@@ -114,6 +123,7 @@ def get_num_threads() -> int:
     return count
 
 
+@hide_our_frames
 def einsum(subscripts: str, *operands: Any, out: Any = None) -> Any:
     """Evaluate Einstein summation; equal to ``numpy.einsum`` for one or more operands.
 
@@ -130,11 +140,20 @@ def emit_c(source: Any) -> str:
     """Return C text for a Kernel, a decorated kernel or a Program."""
     from loopstack.emit.c_text import emit_c as emit
 
-    return emit(getattr(source, "program", source))
+    return emit(_program_of(source))
 
 
 def emit_numpy(source: Any) -> str:
     """Return NumPy text for a Kernel, a decorated kernel or a Program."""
     from loopstack.emit.numpy_text import emit_numpy as emit
 
-    return emit(getattr(source, "program", source))
+    return emit(_program_of(source))
+
+
+def _program_of(source: Any) -> Program:
+    program = getattr(source, "program", source)
+    if not isinstance(program, Program):
+        raise ArgumentError(
+            f"expected a Kernel, a decorated kernel or a Program, found {type(source).__name__}"
+        )
+    return program

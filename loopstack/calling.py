@@ -17,6 +17,7 @@ from loopstack.errors import ArgumentError, InternalError, ShapeError
 from loopstack.ir.expr import ITEM_SIZE_BYTES
 from loopstack.ir.program import Array, Program
 from loopstack.runtime.buffers import ArrayInfo, common_kind, describe, refuse_overlap
+from loopstack.scalars import scalar_argument
 
 if TYPE_CHECKING:
     from loopstack.kernel import Kernel
@@ -34,10 +35,14 @@ class PreparedCall:
     out: Any
     sizes: Mapping[str, int]
     strides: Strides
+    given_out: Any = None
 
     def run(self, target: Any) -> Any:
-        """Call ``target`` with the checked arguments."""
-        return target(*self.values) if self.out is None else target(*self.values, out=self.out)
+        """Call ``target`` with the checked arguments; return the very ``out`` that was given."""
+        if self.out is None:
+            return target(*self.values)
+        target(*self.values, out=self.out)
+        return self.given_out
 
 
 def prepare(
@@ -56,6 +61,9 @@ def prepare(
     names = list(parameters) or _parameters(program)
     values = _bind(program, names, args, {n: v for n, v in kwargs.items() if n != "out"})
     given_sizes = _take_sizes(program, values)
+    for array in program.arguments:
+        if array.role == "scalar":
+            values[array.name] = scalar_argument(array, values[array.name])
     infos = {a.name: describe(values[a.name], a.name, write=a.role == "inout")
              for a in _arrays(program)}  # fmt: skip
     for array in _arrays(program):
@@ -69,8 +77,13 @@ def prepare(
     strides = _odd_strides({**infos, **given})
     passed = tuple(_passed(n, values, infos, sizes) for n in names)
     owners = tuple(info.owner for info in given.values())
-    out = None if out is None else owners if isinstance(out, tuple) else owners[0]
-    return PreparedCall(passed, out, sizes, strides)
+    to_fill = owners[0] if len(owners) == 1 else owners or None
+    return PreparedCall(passed, to_fill, sizes, strides, _unwrapped(out))
+
+
+def _unwrapped(out: Any) -> Any:
+    """One output may be given as a tuple of one, as to a NumPy function."""
+    return out[0] if isinstance(out, tuple) and len(out) == 1 else out
 
 
 def _arrays(program: Program) -> list[Array]:
@@ -153,6 +166,13 @@ def _check_type(array: Array, info: ArrayInfo) -> None:
         )
 
 
+def _check_output(array: Array, info: ArrayInfo, expected: tuple[int, ...]) -> None:
+    if info.dtype != array.dtype:
+        raise ArgumentError(f"out has dtype {info.dtype}, but the result has dtype {array.dtype}")
+    if info.shape != expected:
+        raise ShapeError(f"out has shape {info.shape}, but the result has shape {expected}")
+
+
 def _cast_hint(array: Array, info: ArrayInfo) -> str:
     from loopstack.ir.operators import NUMPY_DTYPE
 
@@ -173,16 +193,18 @@ def _describe_outputs(program: Program, sizes: Mapping[str, int], out: Any) -> d
         return {}
     outputs = [a for a in program.arguments if a.role == "output"]
     given = out if isinstance(out, tuple) else (out,)
+    if not outputs:
+        raise ArgumentError(f"{program.name}() updates its arrays in place and takes no out=")
     if len(given) != len(outputs):
-        raise ArgumentError(f"out= needs {len(outputs)} arrays ({', '.join(a.name for a in outputs)}), found {len(given)}")
+        raise ArgumentError(
+            f"out= needs {len(outputs)} array{'s' if len(outputs) > 1 else ''} "
+            f"({', '.join(a.name for a in outputs)}), found {len(given)}"
+        )
     values = program.size_values(dict(sizes))
     described = {}
     for array, value in zip(outputs, given):
         info = describe(value, "out", write=True)
-        _check_type(array, info)
-        expected = tuple(form.evaluate(values) for form in array.shape)
-        if info.shape != expected:
-            raise ShapeError(f"out has shape {info.shape}, but the result has shape {expected}")
+        _check_output(array, info, tuple(form.evaluate(values) for form in array.shape))
         described[array.name] = info
     return described
 
@@ -190,10 +212,14 @@ def _describe_outputs(program: Program, sizes: Mapping[str, int], out: Any) -> d
 def _check_kinds(kind: str, given: Mapping[str, ArrayInfo]) -> None:
     for info in given.values():
         if info.kind != kind:
-            raise ArgumentError(f"out is a {info.kind} array but the arguments are {kind} arrays: pass one kind")
+            raise ArgumentError(
+                f"out is a {info.kind} array but the arguments are {kind} arrays: pass one kind"
+            )
 
 
-def _check_overlap(program: Program, infos: Mapping[str, ArrayInfo], given: Mapping[str, ArrayInfo]) -> None:
+def _check_overlap(
+    program: Program, infos: Mapping[str, ArrayInfo], given: Mapping[str, ArrayInfo]
+) -> None:
     everything = {**infos, **given}
     written = [a.name for a in program.arguments if a.role == "inout"] + list(given)
     for name in written:
@@ -226,7 +252,8 @@ def argument_row(array: Array, strides: Strides, role: str | None = None, value:
     """Return what ``_loopnest.Callable`` wants to know about one argument."""
     shape = tuple(form.const for form in array.shape)
     item = ITEM_SIZE_BYTES[array.dtype]
-    steps = tuple(s * item for s in strides[array.name]) if array.name in strides else _dense_bytes(shape, item)
+    odd = strides.get(array.name)
+    steps = _dense_bytes(shape, item) if odd is None else tuple(s * item for s in odd)
     return (array.name, array.dtype, role or array.role, shape, steps, value)
 
 
@@ -285,7 +312,8 @@ def call_exactly(kernel: Kernel, args: tuple[Any, ...], kwargs: Mapping[str, Any
         odd = sorted(set(call.strides.items()) ^ set(spec.strides.items()))[0][0]
         raise ArgumentError(
             f"argument {odd} has other strides than this kernel was specialised for "
-            f"(found {call.strides.get(odd, 'dense')}, expected {spec.strides.get(odd, 'dense')} elements): "
+            f"(found {call.strides.get(odd, 'dense')}, expected "
+            f"{spec.strides.get(odd, 'dense')} elements): "
             f"specialise with like=, or call {spec.program.name} itself"
         )
     unchanged = len(call.values) == len(args) and all(map(is_, call.values, args))

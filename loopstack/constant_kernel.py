@@ -34,6 +34,9 @@ class ConstantKernel(Kernel):
         schedule: Schedule | None = None,
     ) -> None:  # fmt: skip
         super().__init__(specialization, schedule)
+        if not isinstance(constants, Mapping):
+            found = type(constants).__name__
+            raise ArgumentError(f"const= is a mapping such as {{'B': array}}, found {found}")
         self.constants = {name: self._copy_of(name, value) for name, value in constants.items()}
 
     def _copy_of(self, name: str, value: Any) -> np.ndarray[Any, Any]:

@@ -27,11 +27,20 @@ _lock = threading.Lock()
 def prepare_operands(operands: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return operands as arrays or tensors; Python numbers and lists become NumPy arrays.
 
-    Raises ArgumentError without operands.
+    Raises ArgumentError without operands, and for lists that are no array.
     """
     if not operands:
         raise ArgumentError("einsum: expected at least one operand, found none")
-    return tuple(x if isinstance(x, np.ndarray) or is_tensor(x) else np.asarray(x) for x in operands)
+    return tuple(map(_as_operand, operands))
+
+
+def _as_operand(value: Any) -> Any:
+    if isinstance(value, np.ndarray) or is_tensor(value):
+        return value
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ArgumentError(f"einsum: an operand is no array: {error}") from error
 
 
 def einsum_function(subscripts: str, operands: tuple[Any, ...]) -> KernelFunction:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopstack.errors import ArgumentError
 from loopstack.ir.program import Program
+from loopstack.tracebacks import hide_our_frames
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,6 +100,7 @@ class Kernel:
             return self._given
         return self.specialization.recorded_schedule() or self.specialization.default_schedule()
 
+    @hide_our_frames
     def with_schedule(self, schedule: Schedule | str) -> Kernel:
         """Return this kernel under another schedule.
 
@@ -108,6 +110,10 @@ class Kernel:
         from loopstack.schedule.script import Schedule
 
         parsed = Schedule.parse(schedule) if isinstance(schedule, str) else schedule
+        if not isinstance(parsed, Schedule):
+            raise ArgumentError(
+                f"a schedule is a script (text) or an ls.Schedule, found {type(parsed).__name__}"
+            )
         kernel = Kernel(self.specialization, parsed)
         _ = kernel.tree
         return kernel
@@ -140,10 +146,11 @@ class Kernel:
 
         return make_callable(self)
 
-    def __call__(self, *arrays: Any, out: Any = None) -> Any:
-        """Run on arrays of exactly this kernel's sizes; returns the output (or ``out``)."""
-        return self.callable(*arrays) if out is None else self.callable(*arrays, out=out)
+    def __call__(self, *arrays: Any, **named: Any) -> Any:
+        """Run on arrays of exactly this kernel's sizes; returns the output (or ``out=``)."""
+        return self.callable(*arrays, **named)
 
+    @hide_our_frames
     def call_slowly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Called for arguments that do not match exactly: adapt them, or say what is wrong."""
         from loopstack.calling import call_exactly
@@ -151,6 +158,7 @@ class Kernel:
         return call_exactly(self, args, kwargs)
 
     # ---- looking inside -----------------------------------------------------------------------
+    @hide_our_frames
     def show(self, what: str) -> str:
         """Return one view as text: program, dependences, loops, nest, asm, c or roofline.
 
@@ -176,6 +184,7 @@ class Kernel:
 
         return Laboratory(self.measure_task()).time(self.nest)
 
+    @hide_our_frames
     def check(self, seed: int = 0) -> None:
         """Compare one run on default inputs with the oracle.
 

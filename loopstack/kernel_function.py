@@ -13,8 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from loopstack import _loopnest, knobs
+from loopstack.errors import ArgumentError
 from loopstack.ir.program import Program
 from loopstack.kernel import Kernel, Specialization
+from loopstack.tracebacks import hide_our_frames
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +31,7 @@ class _FirstCall:
 
     owner: KernelFunction
 
+    @hide_our_frames
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self.owner.first_call(args, kwargs)
 
@@ -98,12 +101,15 @@ class KernelFunction(_loopnest.Dispatcher):
     def _specialization(self, sizes: Sizes, strides: Strides, threads: int | None) -> Specialization:
         from loopstack.machine.features import target_isa
 
-        count = threads or self._threads or knobs.value("num_threads")
+        chosen = self._threads if threads is None else threads
+        knob = knobs.NUM_THREADS
+        count = knob.value() if chosen is None else knob.parse(chosen, "threads")
         return Specialization(
             self.program, dict(sizes), target_isa(), count, dict(strides), self._parameters
         )
 
     # ---- specialising -------------------------------------------------------------------------
+    @hide_our_frames
     def specialize(
         self, sizes: Sizes | None = None, /, *, like: Any = None,
         const: Mapping[str, Any] | None = None, threads: int | None = None, **sizes_by_name: int,
@@ -126,12 +132,16 @@ class KernelFunction(_loopnest.Dispatcher):
         from loopstack.calling import prepare
         from loopstack.frontend.sizes import infer_sizes
 
+        if sizes is not None and not isinstance(sizes, Mapping):
+            raise ArgumentError(f"sizes are a mapping such as {{'m': 512}}, found {sizes!r:.60}")
         known = {**(sizes or {}), **by_name}
         if like is None:
             return infer_sizes(self.program, {}, known), {}
-        call = prepare(self.program, like if isinstance(like, tuple) else (like,), {}, known)
+        arrays = tuple(like) if isinstance(like, (tuple, list)) else (like,)
+        call = prepare(self.program, arrays, {}, known)
         return call.sizes, call.strides
 
+    @hide_our_frames
     def search(
         self, sizes: Sizes | None = None, /, *, like: Any = None, budget: str = "10s",
         strategy: str = "auto", seed: int = 0, threads: int | None = None, resume: bool = False,
@@ -168,6 +178,10 @@ class KernelFunction(_loopnest.Dispatcher):
         """Register ``make(sizes, seed) -> {name: array}`` as data for measuring (a decorator)."""
         self._make_inputs = make
         return make
+
+    def __reduce__(self) -> str:
+        """Pickle by name, as functions are: the module that decorates it makes it again."""
+        return str(self.__dict__.get("__qualname__", self.__name__))
 
     def __repr__(self) -> str:
         return f"<kernel {self.__name__}>"

@@ -65,7 +65,7 @@ class Knob(Generic[T]):
         """Return ``given`` converted; raises ArgumentError naming ``where`` it came from."""
         try:
             return self.convert(given)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RuntimeError):  # the last: ~nobody has no home
             raise ArgumentError(
                 f"{where} must be {self.expected}, found {given!r} (default: {self.default_means})"
             ) from None

@@ -58,9 +58,12 @@ def view_roofline(kernel: Kernel) -> str:
 def view_asm(kernel: Kernel) -> str:
     """The machine code, disassembled; loop and statement comments where they begin.
 
-    Raises UnsupportedTarget when neither objdump nor iced-x86 is installed.
+    Code for another CPU is shown as well. Raises UnsupportedTarget when neither objdump nor
+    iced-x86 is installed.
     """
-    code = kernel.compiled.code
+    from loopstack.runtime.jit import generate
+
+    code = generate(kernel.nest, kernel.isa)
     notes: dict[int, list[str]] = {}
     for offset, text in code.notes:
         notes.setdefault(offset, []).append(text)

@@ -23,15 +23,15 @@ class Budget:
     @staticmethod
     def parse(text: str) -> Budget:
         """Read ``20s``, ``2m``, ``1h`` or ``300 trials``. Raises ArgumentError."""
-        match = SHAPE.fullmatch(text.strip())
-        if match is None or float(match[1]) <= 0:
+        match = SHAPE.fullmatch(text.strip()) if isinstance(text, str) else None
+        if match is None or float(match[1]) <= 0 or not (match[2] in UNIT_S or match[1].isdigit()):
             raise ArgumentError(
                 f"budget {text!r} is not a time or a count; write for example "
                 "'20s', '2m', '1h' or '300 trials'"
             )
         if match[2] in UNIT_S:
             return Budget(seconds=float(match[1]) * UNIT_S[match[2]])
-        return Budget(trials=int(float(match[1])))
+        return Budget(trials=int(match[1]))
 
 
 @dataclass

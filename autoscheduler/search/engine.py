@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from autoscheduler.search.budget import Budget, Meter
-from autoscheduler.search.finals import FINALISTS, decide
+from autoscheduler.search.finals import FINALISTS, decide, decide_hastily
 from autoscheduler.search.proposer import Proposal, Proposer
 from autoscheduler.space.mask import Candidate, Mask
 from autoscheduler.space.templates import ProgramSpace
 from loopstack.errors import CandidateFault, InternalError
-from loopstack.measure import Measured, Outcome, Timing, Worker
+from loopstack.measure import Comparison, Measured, Outcome, Timing, Worker
 from loopstack.records import Progress, SearchResult, SearchTask, Trial
 from loopstack.schedule.hardware import Hardware
 
@@ -138,21 +138,20 @@ class Engine:
         proposer.report(proposal, timing.median_ns if timing else None)
         self._tell()
 
-    def _tell(self) -> None:
+    def _tell(self, left: str | None = None) -> None:
         if self.task.progress is None:
             return
         trials = len(self.history)
         faults = sum(trial.fault is not None for trial in self.history)
         best = self.best.timing if self.best else None
-        self.task.progress(
-            Progress(trials, self.meter.seconds, best, self.meter.left(trials), faults)
-        )
+        left = self.meter.left(trials) if left is None else left
+        self.task.progress(Progress(trials, self.meter.seconds, best, left, faults))
 
     def _finish(self) -> SearchResult:
         seconds = self.meter.seconds
         if not self.history or self.best is None:
             raise KeyboardInterrupt
-        winner, timing, versus = decide(self.measurer, self.task.default_script, self.history)
+        winner, timing, versus = self._decide()
         return SearchResult(
             script=winner.script,
             timing=timing,
@@ -163,6 +162,16 @@ class Engine:
             interrupted=self.interrupted,
             slots=winner.slots,
         )
+
+
+    def _decide(self) -> tuple[Trial, Timing, Comparison]:
+        """Time the best again; a user who interrupts that as well gets the search's own figures."""
+        try:
+            self._tell(left="")
+            return decide(self.measurer, self.task.default_script, self.history)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return decide_hastily(self.task.default_script, self.history)
 
 
 def _faster(timing: Timing, best: Trial) -> bool:

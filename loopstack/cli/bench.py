@@ -31,7 +31,9 @@ def bench(
         bool, typer.Option("--resume", help="polybench: keep the rows that --json holds.")
     ] = False,
 ) -> None:
-    """Measure this machine's kernels against NumPy and ONNX Runtime, or a C compiler, in turn.
+    """Measure kernels against other libraries.
+
+    NumPy and ONNX Runtime, or a C compiler for polybench, are timed in turn with ours.
 
     Example: loopstack bench gemm --threads 1 --quick --json gemm.json
 

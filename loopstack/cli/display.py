@@ -43,6 +43,8 @@ class SearchDisplay:
 
 def progress_line(progress: Progress) -> str:
     """Return the one line that a running search shows."""
+    if not progress.left:
+        return f"{progress.trials} candidates measured, timing the best of them once more"
     if progress.best is None:
         return f"measuring the default schedule, {progress.left} left"
     best = format_ns(progress.best.median_ns)

@@ -24,7 +24,9 @@ statement C(i, j, k) order 0 0 0 0
 def doctor(
     quick: Annotated[bool, typer.Option("--quick", help="Leave the measurements out.")] = False,
 ) -> None:
-    """Report instruction sets, caches, measured peaks, and check that a kernel is right.
+    """Report what this machine can do, and check a kernel.
+
+    Instruction sets, caches, measured peaks; then a kernel is compiled, run and checked.
 
     Example: loopstack doctor
     """
@@ -63,7 +65,8 @@ def peak_lines() -> list[str]:
     for isa in features.detect().isas:
         for dtype in ("f32", "f64"):
             rates = [f"{peaks.fma_peak(isa, dtype, n) / 1e9:.0f}" for n in counts]
-            lines.append(f"FMA {isa} {dtype:<8} {' / '.join(rates)} GFLOP/s {_on(counts)}")
+            label = f"FMA {isa} {dtype}"
+            lines.append(f"{label:<16} {' / '.join(rates)} GFLOP/s {_on(counts)}")
     levels: tuple[caches.Level, ...] = ("L1", "L2", "L3", "memory")
     for level in levels:
         rates = [f"{peaks.bandwidth(level, n) / 1e9:.0f}" for n in counts]

@@ -8,7 +8,9 @@ from loopstack.cli.target import Isa, Sizes, Target, Threads, make_kernel, targe
 
 
 def explain(target: Target, size: Sizes = None, threads: Threads = None, isa: Isa = None) -> None:
-    """Say whether a stored schedule applies to a kernel; on a miss, which field differs.
+    """Say whether a stored schedule applies.
+
+    On a miss, say which field of the nearest record differs.
 
     Example: loopstack explain matmul.py:matmul --size m=512 --size n=512 --size k=512
     """

@@ -70,6 +70,9 @@ def main(arguments: list[str] | None = None) -> None:
     except LoopStackError as error:
         _complain(f"error: {error}")
         sys.exit(USER_ERROR)
+    except MemoryError as error:
+        _complain(f"error: not enough memory: {error}")
+        sys.exit(USER_ERROR)
     except KeyboardInterrupt:
         _complain("interrupted")
         sys.exit(INTERRUPTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sized
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,10 @@ import typer
 from loopstack.errors import ArgumentError
 from loopstack.measure.timer import format_ns
 from loopstack.records import Record, default_store, export_lines, merge_lines
+
+NUMBERS = ("threads", "median", "GFLOP/s")
+WIDE = 240
+"""Columns of a table that goes into a pipe: its lines are for programs, and are not cut."""
 
 app = typer.Typer(help="List, export, merge and prune stored schedules.", no_args_is_help=True)
 
@@ -26,12 +31,21 @@ def list_records(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("program", "sizes", "isa", "threads", "median", "GFLOP/s", "strategy", "machine")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("program", "sizes", "isa", "threads", "median", "GFLOP/s", "strategy", "machine"):
+        table.add_column(name, justify="right" if name in NUMBERS else "left", no_wrap=True)
     shown = [r for r in default_store().records() if every or r.final]
     for record in shown:
         table.add_row(*_row(record))
-    Console().print(table)
-    typer.echo(f"{len(shown)} records in {default_store().path}")
+    console = Console()
+    console.print(table, width=None if console.is_terminal else WIDE, crop=False)
+    typer.echo(f"{counted(shown)} in {default_store().path}")
+
+
+def counted(records: Sized | int) -> str:
+    """Return ``1 record`` or ``2 records``."""
+    count = records if isinstance(records, int) else len(records)
+    return f"{count} record" if count == 1 else f"{count} records"
 
 
 def _row(record: Record) -> tuple[str, ...]:
@@ -74,7 +88,7 @@ def export(
             count = export_lines(default_store(), target)
     except OSError as error:
         raise ArgumentError(f"cannot write {path}: {error.strerror}") from error
-    typer.echo(f"wrote {count} records to {path}")
+    typer.echo(f"wrote {counted(count)} to {path}")
 
 
 @app.command("merge")
@@ -89,7 +103,9 @@ def merge(
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise ArgumentError(f"cannot read {path}: {error.strerror}") from error
-    typer.echo(f"added {merge_lines(default_store(), lines)} records")
+    except UnicodeDecodeError as error:
+        raise ArgumentError(f"cannot read {path}: it is not text ({error.reason})") from error
+    typer.echo(f"added {counted(merge_lines(default_store(), lines))}")
 
 
 @app.command("prune")
@@ -100,4 +116,4 @@ def prune(
 
     Example: loopstack records prune --keep 3
     """
-    typer.echo(f"removed {default_store().prune(keep)} records")
+    typer.echo(f"removed {counted(default_store().prune(keep))}")

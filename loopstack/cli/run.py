@@ -16,7 +16,9 @@ def run(
     isa: Isa = None,
     check: Annotated[bool, typer.Option(help="Compare with the reference first.")] = True,
 ) -> None:
-    """Run a kernel on generated data: check its result, then time it.
+    """Run a kernel on generated data.
+
+    Its result is checked, then it is timed.
 
     Example: loopstack run matmul.py:matmul --size m=512 --size n=512 --size k=512
     """
@@ -25,7 +27,11 @@ def run(
         if check:
             kernel.check()
         timing = kernel.time()
-    verdict = "right, " if check else ""
-    typer.echo(f"{kernel!r}: {verdict}{timing}")
+    sizes = ", ".join(f"{name}={value}" for name, value in kernel.specialization.sizes.items())
+    count = f"{kernel.threads} thread{'s' if kernel.threads > 1 else ''}"
+    typer.echo(f"kernel       {kernel.program.name}({sizes}), {kernel.isa}, {count}")
+    if check:
+        typer.echo("result       right: equal to the reference within the computed error bound")
+    typer.echo(f"time         {timing}")
     if timing.flops and timing.peak_gflops:
-        typer.echo(f"{100 * timing.fraction_of_peak:.0f} % of the measured FMA peak")
+        typer.echo(f"of peak      {100 * timing.fraction_of_peak:.0f} % of the measured FMA peak")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,8 +32,9 @@ def search(
     isa: Isa = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from stored trials.")] = False,
 ) -> None:
-    """Search a schedule and store it: the next call with these sizes uses it. Ctrl-C keeps the
-    best so far.
+    """Search a schedule and keep it.
+
+    The next call with these sizes uses it. Ctrl-C keeps the best so far.
 
     Example: loopstack search matmul.py:matmul -s m=512 -s n=512 -s k=512 --budget 20s
     """
@@ -53,35 +55,51 @@ def search(
             typer.echo(line)
 
 
-def summary(kernel: Kernel, found: SearchResult) -> list[str]:
-    """Return what is printed after a search: the nest, and how fast it is against what."""
+def summary(kernel: Kernel, found: SearchResult) -> Iterator[str]:
+    """Yield what is printed after a search: the nest, and how fast it is against what.
+
+    The comparison with NumPy takes seconds, so it comes last.
+    """
     from loopstack.measure.roofline import roofline
-    from loopstack.records import default_store
 
     limits = roofline(kernel.program, found.timing, kernel.isa, kernel.threads)
     faults = sum(trial.fault is not None for trial in found.history)
     ended = "interrupted after" if found.interrupted else "in"
-    return [
-        kernel.show("loops").rstrip("\n"),
-        "",
-        str(kernel.schedule).rstrip("\n"),
-        "",
-        f"time         {found.timing}",
-        f"of peak      {100 * found.timing.fraction_of_peak:.0f} % of the measured FMA peak",
-        f"vs default   {found.versus_default} faster than the default schedule",
-        f"vs NumPy     {_numpy_line(kernel)}",
-        f"limit        {limits.line()}",
+    yield kernel.show("loops").rstrip("\n")
+    yield ""
+    yield str(kernel.schedule).rstrip("\n")
+    yield ""
+    yield f"time         {found.timing}"
+    yield f"of peak      {100 * found.timing.fraction_of_peak:.0f} % of the measured FMA peak"
+    yield f"roofline     {limits.line()}"
+    yield (
         f"searched     {found.trials} candidates ({faults} failed) {ended} {found.seconds:.1f} s, "
-        f"{found.rate:.0f}/s, strategy {found.strategy}, seed {found.seed}",
-        f"stored in    {default_store().path}",
-    ]
+        f"{found.rate:.0f}/s, strategy {found.strategy}, seed {found.seed}"
+    )
+    yield f"stored in    {_stored_line(found)}"
+    yield f"vs default   {_default_line(found)}"
+    yield f"vs NumPy     {_numpy_line(kernel, found)}"
 
 
-def _numpy_line(kernel: Kernel) -> str:
+def _stored_line(found: SearchResult) -> str:
+    from loopstack.records import default_store
+
+    return str(default_store().path) if found.stored else "nothing: see the warning above"
+
+
+def _default_line(found: SearchResult) -> str:
+    if found.kept_default:
+        return "no better one was found: this is the default schedule"
+    return f"{found.versus_default} the speed of the default schedule"
+
+
+def _numpy_line(kernel: Kernel, found: SearchResult) -> str:
     from loopstack.cli.versus_numpy import compare_in_a_child
 
+    if found.interrupted:
+        return "not compared after an interrupt"
     comparison = compare_in_a_child(kernel)
     if comparison is None:
         return "no NumPy twin for this program"
     threads = f"{kernel.threads} thread{'s' if kernel.threads > 1 else ''} each"
-    return f"{comparison} faster than NumPy, timed in turn, {threads}"
+    return f"{comparison} the speed of NumPy, timed in turn, {threads}"

@@ -98,8 +98,10 @@ def parse_sizes(texts: Sequence[str] | None) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier() or not value.isdigit():
+        if not equals or not name.isidentifier() or not (value.isascii() and value.isdigit()):
             raise ArgumentError(f"expected --size NAME=VALUE such as m=512, found {text!r}")
+        if name in sizes:
+            raise ArgumentError(f"size {name} is given twice: {sizes[name]} and {value}")
         sizes[name] = int(value)
     return sizes
 

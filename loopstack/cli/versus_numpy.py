@@ -40,6 +40,7 @@ def compare_in_a_child(kernel: Kernel) -> Comparison | None:
         stdout=subprocess.PIPE,
         text=True,
         env=numpy_environment(kernel.threads),
+        start_new_session=True,  # Ctrl-C in the terminal is ours to handle
     )
     answer = json.loads(done.stdout) if done.returncode == 0 else None
     if answer is None:

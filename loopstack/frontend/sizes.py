@@ -9,12 +9,17 @@ checked against every shape given and against the program's requirements.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+from operator import index
 
 from loopstack.errors import ShapeError
 from loopstack.ir.affine import Affine
 from loopstack.ir.program import Array, Program
 
 Shapes = Mapping[str, Sequence[int]]
+LARGEST_ARRAY = 1 << 47
+"""Elements: as many bytes as today's processors can address."""
+LARGEST_SIZE = 1 << 47
 
 
 def infer_sizes(
@@ -41,6 +46,7 @@ def infer_sizes(
     _solve_rest(rest, values, source)
     _check_complete(program, values)
     _check_requirements(program, values)
+    _check_memory(program, values)
     return {name: values[f"${name}"] for name in program.sizes}
 
 
@@ -49,9 +55,19 @@ def _given(program: Program, sizes: Mapping[str, int]) -> dict[str, int]:
         if name not in program.sizes:
             known = ", ".join(program.sizes) or "none"
             raise ShapeError(f"{program.name} has no size {name}; its sizes are {known}")
-        if value < 0:
-            raise ShapeError(f"size {name} is {value}, expected an integer >= 0")
-    return {f"${name}": int(value) for name, value in sizes.items()}
+    return {f"${name}": _size(name, value) for name, value in sizes.items()}
+
+
+def _size(name: str, value: object) -> int:
+    try:
+        number = index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if number < 0:
+        raise ShapeError(f"size {name} is {value!r:.60}, expected an integer >= 0")
+    if number > LARGEST_SIZE:
+        raise ShapeError(f"size {name} is {value!r:.60}, expected at most {LARGEST_SIZE}")
+    return number
 
 
 def _dimensions(program: Program, shapes: Shapes) -> Iterator[tuple[str, int, Affine, int]]:
@@ -151,12 +167,29 @@ def _check_complete(program: Program, values: dict[str, int]) -> None:
         )
 
 
-def _check_requirements(program: Program, values: dict[str, int]) -> None:
-    if not (program.requirements or program.derived):
-        return
+def _check_memory(program: Program, values: dict[str, int]) -> None:
+    """Refuse arrays that no machine can hold: offsets in them would not fit generated code."""
+    known = _with_derived(program, values)
+    for array in program.arrays:
+        extents = [form.evaluate(known) for form in array.shape]
+        if prod(extents) > LARGEST_ARRAY:
+            raise ShapeError(
+                f"{program.name}: {array.name} would have shape {tuple(extents)}, more elements "
+                "than a computer can address"
+            )
+
+
+def _with_derived(program: Program, values: dict[str, int]) -> dict[str, int]:
     known = dict(values)
     for size in program.derived:
         known[f"${size.name}"] = size.evaluate(known)
+    return known
+
+
+def _check_requirements(program: Program, values: dict[str, int]) -> None:
+    if not program.requirements:
+        return
+    known = _with_derived(program, values)
     for r in program.requirements:
         if not r.holds(known):
             text = r.message.format(left=r.left.evaluate(known), right=r.right.evaluate(known))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -35,6 +36,13 @@ def trace(fn: Callable[..., Any], *, reassociate: bool = True) -> Program:
     Raises: FrontendError with the user's line for whatever the language does not say.
     """
     code = _function(fn).__code__
+    _refuse_suspension(code)
+    if _function(fn).__defaults__:
+        raise frontend_error(
+            f"{fn.__name__}: parameters of a kernel have no defaults",
+            Signature(code, _AT_DEFAULT),
+            hint="pass every argument, or take the number from the enclosing scope",
+        )
     parameters, result = annotations_of(fn)
     if builtins.any(active.function is fn for active in traces()):
         raise frontend_error(f"kernel {fn.__name__} calls itself")
@@ -59,7 +67,6 @@ def annotations_of(fn: Callable[..., Any]) -> tuple[dict[str, Any], Any]:
             f"{fn.__name__} takes *args, **kwargs or keyword-only parameters; a kernel takes "
             "plain ones",
             Signature(code),
-            hint=_EXAMPLE,
         )
     raw = function.__annotations__
     scope = _Scope(function)
@@ -68,6 +75,7 @@ def annotations_of(fn: Callable[..., Any]) -> tuple[dict[str, Any], Any]:
     return parameters, scope.evaluate(raw.get("return"), _AT_RESULT)
 
 
+_AT_DEFAULT = r"(?<==)[^,)=]*(?=[,)])"
 _AT_RESULT = r"->.*(?=:\s*(#.*)?$)|->.*"
 
 
@@ -79,6 +87,15 @@ def _function(fn: Callable[..., Any]) -> FunctionType:
     if not isinstance(fn, FunctionType):
         raise frontend_error(f"a kernel is a Python function, found {type(fn).__name__}")
     return fn
+
+
+def _refuse_suspension(code: CodeType) -> None:
+    if code.co_flags & (CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR):
+        raise frontend_error(
+            f"{code.co_name} is a coroutine or a generator; a kernel is a plain function",
+            Signature(code),
+            hint="return the result: no async, no yield",
+        )
 
 
 class _Scope:
@@ -150,7 +167,8 @@ def _outputs(active: Trace, returned: Any, annotation: Any, where: Signature) ->
         kinds = [None] * len(values)
     if len(kinds) != len(values):
         raise frontend_error(
-            f"{active.name} returns {len(values)} results, its annotation says {len(kinds)}",
+            f"{active.name} returns {len(values)} result{'s' if len(values) != 1 else ''}, its "
+            f"annotation says {len(kinds)}",
             where,
         )
     outputs: list[Output] = []
@@ -195,7 +213,7 @@ def _result_type(annotation: Any, role: str, where: Signature) -> TensorType | N
 
 
 def _result_node(value: Any, kind: TensorType | None, role: str, where: Signature) -> Node:
-    node = lift(value)
+    node = lift(value, where)
     if kind is None:
         return definite(node)
     wanted = kind.dtype.name

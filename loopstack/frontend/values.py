@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from loopstack.diagnostics import frontend_error
+from loopstack.diagnostics import Signature, frontend_error
 from loopstack.frontend.arithmetic import operate
 from loopstack.frontend.graph import WEAK, Node, TensorData, current, display, index_tokens
 from loopstack.frontend.promotion import constant, definite_name
@@ -29,8 +29,11 @@ def apply(name: str, *operands: object) -> Value:
     return Value(operate(name, [lift(operand) for operand in operands]))
 
 
-def lift(operand: object) -> Node:
-    """Return the node of a value or number. Raises FrontendError for anything else."""
+def lift(operand: object, where: Signature | None = None) -> Node:
+    """Return the node of a value or number. Raises FrontendError for anything else.
+
+    ``where`` is shown with the error; the default is the user's current line.
+    """
     if isinstance(operand, Value):
         return operand.node
     if isinstance(operand, bool):
@@ -47,7 +50,8 @@ def lift(operand: object) -> Node:
             hint=f"subscript it with indices: {operand.usage}",
         )
     raise frontend_error(
-        f"expected a symbolic value or a number, found {type(operand).__name__}: {operand!r:.60}"
+        f"expected a symbolic value or a number, found {type(operand).__name__}: {operand!r:.60}",
+        where,
     )
 
 

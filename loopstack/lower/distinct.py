@@ -10,6 +10,7 @@ from __future__ import annotations
 from loopstack.ir.affine import Affine
 from loopstack.lower.nest import For
 
+Forms = tuple[Affine, ...]
 MOST_BOUNDS = 64
 """Give up after this many combinations of ``max``/``min`` bounds."""
 
@@ -30,6 +31,12 @@ def is_positive(form: Affine, path: tuple[For, ...]) -> bool:
         if len(candidates) > MOST_BOUNDS:
             return False
     return any(form.is_constant and form.const >= 1 for form in candidates)
+
+
+def differ_inside(left: Forms, right: Forms, constraints: Forms) -> bool:
+    """Tell whether a constraint of a domain says that one subscript of two accesses differs."""
+    gaps = [sign * (a - b) - 1 for a, b in zip(left, right) for sign in (1, -1)]
+    return any(gap in constraints or (gap.is_constant and gap.const >= 0) for gap in gaps)
 
 
 def _lowest(form: Affine, loop: For) -> list[Affine]:

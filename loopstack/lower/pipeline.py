@@ -1,7 +1,7 @@
 """The table of contents of the compiler above the code generator.
 
     Tree --split long vectors--> Tree --materialize--> nest nodes --fold, place--> --linearize-->
-    --simplify--> Nest --print--> text for csrc
+    --simplify--> --keep scalars in registers--> Nest --print--> text for csrc
 
 Role: derive bounds and buffers from a scheduled Tree; nothing here chooses a schedule.
 Input:  a Tree over a program with integer sizes, argument strides in elements, a thread count.

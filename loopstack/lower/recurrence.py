@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 from loopstack.ir.expr import Const, Expr, Load, Op, rewrite, walk
@@ -88,15 +89,19 @@ def _reciprocal(divisor: Expr) -> Const | None:
     """Return 1/divisor where that is a normal number of the divisor's type."""
     if not isinstance(divisor, Const) or divisor.dtype not in FLOATS or not divisor.value:
         return None
-    value = 1.0 / divisor.value
-    if not math.isfinite(value) or abs(value) < LEAST_NORMAL[divisor.dtype]:
-        return None
-    if divisor.dtype == "f32":
-        try:
-            value = struct.unpack("f", struct.pack("f", value))[0]
-        except OverflowError:
-            return None
-    return Const(value, divisor.dtype)
+    with suppress(OverflowError):
+        value = _rounded(1.0 / divisor.value, divisor.dtype)
+        if math.isfinite(value) and abs(value) >= LEAST_NORMAL[divisor.dtype]:
+            return Const(value, divisor.dtype)
+    return None
+
+
+def _rounded(value: float, dtype: str) -> float:
+    """Return ``value`` in the precision of ``dtype``; raises OverflowError beyond its range."""
+    if dtype == "f64":
+        return value
+    single: float = struct.unpack("f", struct.pack("f", value))[0]
+    return single
 
 
 # ---- slope * x + rest -----------------------------------------------------------------------

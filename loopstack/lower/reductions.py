@@ -27,6 +27,7 @@ from loopstack.ir.expr import ITEM_SIZE_BYTES, Const, Expr, Load, Op, loads
 from loopstack.ir.loop_tree import Leaf, Loop, Tree
 from loopstack.ir.program import Access, Array
 from loopstack.lower.bounds import leaves_below, shared_bounds
+from loopstack.lower.distinct import differ_inside
 from loopstack.lower.factors import without_factor
 from loopstack.lower.intervals import Ranges, interval
 from loopstack.lower.nest import Assign, For, If, LaneFold, NestNode
@@ -171,9 +172,21 @@ class _Planning:
     def _is_alone(self, loop: Loop) -> bool:
         """Tell whether nothing else below ``loop`` needs the elements in memory."""
         array = self.leaf.write.array
-        return all(
-            other is self.leaf or other.write.array != array for other in leaves_below(loop)
-        ) and all(load.array != array for leaf in leaves_below(loop) for load in loads(leaf.expr))
+        below = leaves_below(loop)
+        if any(other is not self.leaf and other.write.array == array for other in below):
+            return False
+        return not any(
+            load.array == array and not (leaf is self.leaf and self._reads_elsewhere(load, loop))
+            for leaf in below
+            for load in loads(leaf.expr)
+        )
+
+    def _reads_elsewhere(self, load: Load, loop: Loop) -> bool:
+        """Tell whether a term below ``loop`` reads other elements than the one it is added to."""
+        inside = self.path[self.path.index(loop) :]
+        one_element = all(x.name in self.reducing for x in inside)
+        forms = self.leaf.write.subscripts, load.subscripts
+        return one_element and differ_inside(*forms, self.leaf.constraints)
 
     # ---- what -------------------------------------------------------------------------------
     @property

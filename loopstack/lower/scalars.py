@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from loopstack.ir.expr import Expr, Op, rewrite
 from loopstack.lower.carry import carry
 from loopstack.lower.keep import keep_in_registers
 from loopstack.lower.nest import Assign, NestArray, NestNode, edit
@@ -21,6 +22,7 @@ def replace_scalars(
 
     Sums and divisions change their rounding only with ``reassociate``.
     """
+    body = edit(body, _with_subtractions)
     registers = Registers({array.name: array for array in arrays})
     if reassociate:
         body = edit(body, _without_divisions)
@@ -29,6 +31,23 @@ def replace_scalars(
     if reassociate:
         body = edit(body, ShortChains(frozenset(array.name for array in registers.made)).visit)
     return unroll_short_bodies(body), registers.made
+
+
+def _with_subtractions(node: NestNode) -> Nodes:
+    """Turn a + (-b) into a - b, which rounds the same and is one operation on a product."""
+    if not isinstance(node, Assign):
+        return (node,)
+    return (Assign(node.target, rewrite(node.expr, _subtraction), node.statement, node.stream),)
+
+
+def _subtraction(node: Expr) -> Expr:
+    if isinstance(node, Op) and node.name == "add":
+        left, right = node.args
+        if isinstance(right, Op) and right.name == "neg":
+            return Op("sub", (left, right.args[0]), node.dtype)
+        if isinstance(left, Op) and left.name == "neg":
+            return Op("sub", (right, left.args[0]), node.dtype)
+    return node
 
 
 def _without_divisions(node: NestNode) -> Nodes:

@@ -126,6 +126,8 @@ class Worker:
             return self._post_mortem()
         if "error" in reply:
             self._end()
+            if reply["error"].startswith("MemoryError"):
+                raise MemoryError(f"measuring needs more memory than there is: {reply['error']}")
             raise InternalError(f"the measuring worker failed: {reply['error']}", reply["trace"])
         if "fault" in reply:
             return self._judge(CandidateFault(reply["fault"]["message"], reply["fault"]["kind"]))
@@ -163,6 +165,7 @@ class Worker:
             stdout=subprocess.PIPE,
             bufsize=0,
             env=worker_environment(),
+            start_new_session=True,  # Ctrl-C in the terminal is the parent's to handle
         )
         self.starts += 1
         self._killed = False

@@ -6,6 +6,8 @@
     accesses.py     which leaf of a tree makes each access of the program, and when
     quick.py        order proofs in plain Python; silent when not sure
     dependence.py   the dependences of a program, and their text
+    results.py      what a reduction writes, apart from the terms it adds up
+    first_values.py the first values of reductions, as statements that order can spoil
     legality.py     check(tree): None, or a violation with a witness
 
               Program ---------> dependence.describe -> text

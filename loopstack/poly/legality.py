@@ -28,6 +28,7 @@ from loopstack.poly.accesses import Place, Touch, View, shared_loops, stands_bef
 from loopstack.poly.carried import surely_kept
 from loopstack.poly.dependence import element_text, instance_text, order_condition
 from loopstack.poly.first_values import PREFIX, with_first_values
+from loopstack.poly.uniform import surely_apart
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _check_pair(view: View, first: Touch, second: Touch) -> Violation | None:
             return None
     elif a is b and _surely_self_legal(view, first, second):
         return None
-    if surely_kept(view, first, second):
+    if surely_kept(view, first, second) or surely_apart(view, first, second):
         return None
     return _search(view, first, second)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from loopstack.records.keys import RecordKey
 from loopstack.records.record import Record
@@ -27,11 +29,22 @@ class Explanation:
         if self.record is None:
             return "miss: the store has no record of this program"
         if self.hit:
-            return "hit"
+            return "hit: calls with these sizes use a stored schedule"
         return "\n".join(
-            f"miss: {name} differs: stored {_show(stored)}, wanted {_show(wanted)}"
-            for name, stored, wanted in self.differs
+            f"miss: {name}: stored {_show(stored)}, wanted {_show(wanted)}"
+            for name, stored, wanted in map(self._named, self.differs)
         )
+
+    def _named(self, difference: tuple[str, object, object]) -> tuple[str, object, object]:
+        """Return a difference in the names of the record's own program, not canonical ones."""
+        name, stored, wanted = difference
+        if name != "sizes" or self.record is None or not self.record.source:
+            return difference
+        from loopstack.ir.canonical import canonical_sizes
+        from loopstack.ir.reader import read_program
+
+        names = {new: old for old, new in canonical_sizes(read_program(self.record.source)).items()}
+        return name, _renamed(stored, names), _renamed(wanted, names)
 
 
 def explain(store: Store, key: RecordKey) -> Explanation:
@@ -53,6 +66,10 @@ def differences(stored: RecordKey, wanted: RecordKey) -> tuple[tuple[str, object
         for f in fields(RecordKey)
         if getattr(stored, f.name) != getattr(wanted, f.name)
     )
+
+
+def _renamed(pairs: Any, names: Mapping[str, str]) -> tuple[tuple[str, object], ...]:
+    return tuple((names.get(name, name), value) for name, value in pairs)
 
 
 def _show(value: object) -> str:

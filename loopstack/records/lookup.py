@@ -37,7 +37,7 @@ def best_script(
     from loopstack.ir.reader import read_program
 
     store = default_store()
-    if not store.path.exists():
+    if not store.exists():
         return None
     record = store.best(make_key(program, sizes, isa, threads, strides))
     if record is None or not record.source:

@@ -2,7 +2,8 @@
 
 Write-ahead logging lets readers go on while one writes; a writer waits for its turn. Every record
 is kept (history); the best of a key is a query: final ones before trials, then the lowest median.
-A file that is not a sound store is refused and put aside whole, never repaired in place.
+A damaged store is refused and put aside whole, never repaired in place. A file that was never a
+store (a mistaken path) is refused and left where it is.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from loopstack.records.record import Record
 
 SCHEMA_VERSION = 1
 WAIT_S = 30.0
+MAGIC = b"SQLite format 3\0"
+STORE_SUFFIX = ".db"
 SCHEMA = """
 CREATE TABLE record (
     id        INTEGER PRIMARY KEY,
@@ -73,10 +76,26 @@ class Store:
         return (record for record in found if record.key == key)
 
     def _select(self, query: str, *values: object) -> list[Record]:
-        if not self.path.exists():
+        if not self.exists():
             return []
         with self._open() as connection:
             return [Record.from_line(line) for (line,) in connection.execute(query, values)]
+
+    def exists(self) -> bool:
+        """Return whether there is a store. Raises StoreError for a path that cannot be one."""
+        try:
+            if self.path.exists() and not self.path.is_file():
+                raise StoreError(
+                    f"{self.path} is not a file.\nSet LOOPSTACK_STORE to the path of a file."
+                )
+            return self.path.exists()
+        except OSError as error:
+            raise StoreError(f"cannot use the record store {self.path}: {error.strerror}") from error
+
+    def check_writable(self) -> None:
+        """Raise StoreError now if records could not be added, rather than after a long search."""
+        with self._writing():
+            pass
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -84,21 +103,31 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"cannot make {self.path.parent}: {error.strerror}") from error
-        with self._open() as connection:
+        self.exists()
+        with self._open(writing=True) as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _open(self, writing: bool = False) -> Iterator[sqlite3.Connection]:
         try:
-            with closing(sqlite3.connect(self.path, WAIT_S, isolation_level=None)) as connection:
+            with closing(self._connect(writing)) as connection:
                 self._verify(connection)
                 yield connection
         except sqlite3.OperationalError as error:
-            raise StoreError(f"cannot use the record store {self.path}: {error}") from error
+            raise StoreError(
+                f"cannot use the record store {self.path}: {error}.\n{_hint(error)}"
+            ) from error
         except sqlite3.DatabaseError as error:
             raise self._refuse(str(error)) from error
+
+    def _connect(self, writing: bool) -> sqlite3.Connection:
+        """Open the file; one that we may only read is opened without its write-ahead log."""
+        if writing or _may_write(self.path):
+            return sqlite3.connect(self.path, WAIT_S, isolation_level=None)
+        uri = f"{self.path.absolute().as_uri()}?immutable=1"
+        return sqlite3.connect(uri, WAIT_S, isolation_level=None, uri=True)
 
     def _verify(self, connection: sqlite3.Connection) -> None:
         """Make or check the schema; the whole file is checked once per inode and process."""
@@ -114,12 +143,28 @@ class Store:
         self._checked = (identity.st_dev, identity.st_ino)
 
     def _refuse(self, reason: str) -> StoreError:
+        if not _may_be_ours(self.path):
+            return StoreError(
+                f"{self.path} is not a record store ({reason}); it was left as it is.\n"
+                "Set LOOPSTACK_STORE to another file."
+            )
         kept = put_aside(self.path)
         return StoreError(
             f"the record store {self.path} is damaged ({reason}).\n"
             f"It was kept as {kept}; the next use starts a new store.\n"
             f"To save what can be read: sqlite3 {kept} .recover"
         )
+
+
+def _may_write(path: Path) -> bool:
+    """SQLite makes its log beside the file, so the folder counts as well."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _hint(error: sqlite3.OperationalError) -> str:
+    if "locked" in str(error):
+        return "Another process is writing to it; try again, or end that process."
+    return "Set LOOPSTACK_STORE to a file that you may read and write."
 
 
 def _make_schema(connection: sqlite3.Connection, path: Path) -> None:
@@ -156,6 +201,12 @@ def _schema_version(connection: sqlite3.Connection) -> int:
 def _insert(connection: sqlite3.Connection, records: Sequence[Record] | Iterable[Record]) -> int:
     rows = [(r.key.digest, int(r.final), r.median_ns, r.to_line()) for r in records]
     return sum(connection.execute(INSERT, row).rowcount for row in rows)
+
+
+def _may_be_ours(path: Path) -> bool:
+    """Tell a damaged store from somebody's text file that a mistaken setting names."""
+    with path.open("rb") as content:
+        return content.read(len(MAGIC)) == MAGIC or path.suffix == STORE_SUFFIX
 
 
 def put_aside(path: Path) -> Path:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from loopstack.errors import ArgumentError
+from loopstack.errors import ArgumentError, StoreError
 from loopstack.measure.paired import Comparison
 from loopstack.measure.roofline import float_type
 from loopstack.measure.task import MeasureTask
@@ -57,7 +59,10 @@ class Specialization(Protocol):
 
 @dataclass(frozen=True)
 class Progress:
-    """What a search tells while it runs. ``left`` is a short text: ``12 s`` or ``40 trials``."""
+    """What a search tells while it runs.
+
+    ``left`` is a short text, ``12 s`` or ``40 trials``; empty while the best are timed once more.
+    """
 
     trials: int
     seconds: float
@@ -90,10 +95,11 @@ class SearchTask:
     progress: Callable[[Progress], None] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchResult:
     """The best schedule found, and how. ``versus_default`` was timed in pairs; its ``ratio`` is
-    the speed-up over the default schedule, never below 1 but for noise."""
+    the speed-up over the default schedule, never below 1 but for noise. ``stored``: the record is
+    in the store."""
 
     script: str
     timing: Timing
@@ -104,6 +110,7 @@ class SearchResult:
     seed: int = 0
     interrupted: bool = False
     slots: Mapping[str, Any] = field(default_factory=dict)
+    stored: bool = False
 
     @property
     def schedule(self) -> Schedule:
@@ -123,6 +130,18 @@ class SearchResult:
     @property
     def speedup(self) -> float:
         return self.versus_default.ratio
+
+    @property
+    def kept_default(self) -> bool:
+        """Whether nothing was found that beats the default schedule."""
+        return self.versus_default.a == self.versus_default.b
+
+    def __repr__(self) -> str:
+        found = "default kept" if self.kept_default else f"{self.speedup:.2f}x the default"
+        return (
+            f"<SearchResult {found}, {self.timing}; tried {self.trials} in {self.seconds:.1f} s, "
+            f"strategy {self.strategy}>"
+        )
 
 
 Strategy = Callable[[SearchTask], SearchResult]
@@ -167,7 +186,9 @@ def tune(
     earlier records of the same key are handed to the strategy to go on from.
     """
     name, run = find_strategy(strategy)
+    callback = progress_callback(progress)
     store = store or default_store()
+    store.check_writable()
     key = make_key(spec.program, spec.sizes, spec.isa, spec.threads, spec.strides)
     prior = tuple(store.history(key)) if resume else ()
     with inputs_file(make_inputs, spec.sizes, seed) as path:
@@ -177,15 +198,29 @@ def tune(
             budget=budget,
             seed=seed,
             prior=prior,
-            progress=progress_callback(progress),
+            progress=callback,
         )
         result = replace(run(task), strategy=name, seed=seed)
-    store.add(*records_of(result, key, task.measure))
-    return result
+    return replace(result, stored=_keep(store, records_of(result, key, task.measure)))
+
+
+def _keep(store: Store, records: Sequence[Record]) -> bool:
+    """Store records; a store that fails now must not cost the user the result of a long search."""
+    try:
+        store.add(*records)
+    except StoreError as error:
+        warnings.warn(f"the schedule found was not stored: {error}", stacklevel=4)
+        return False
+    return True
 
 
 def measure_task(spec: Specialization, seed: int = 0, inputs: str | None = None) -> MeasureTask:
-    """Return what a measuring process needs to know about a specialisation."""
+    """Return what a measuring process needs to know about a specialisation.
+
+    Raises ArgumentError for a seed that is no integer >= 0.
+    """
+    if not isinstance(seed, Integral) or seed < 0:
+        raise ArgumentError(f"seed must be an integer >= 0, found {seed!r}")
     from loopstack.ir.printer import print_program
     from loopstack.machine.peaks import fma_peak
 
@@ -194,7 +229,7 @@ def measure_task(spec: Specialization, seed: int = 0, inputs: str | None = None)
         sizes=dict(spec.sizes),
         isa=spec.isa,
         threads=spec.threads,
-        seed=seed,
+        seed=int(seed),
         strides={name: tuple(steps) for name, steps in spec.strides.items()},
         inputs=inputs,
         peak_gflops=fma_peak(spec.isa, float_type(spec.program), spec.threads) / 1e9,
@@ -217,9 +252,11 @@ def inputs_file(
 
 
 def progress_callback(option: ProgressOption) -> Callable[[Progress], None] | None:
-    """Return the callback an option stands for."""
+    """Return the callback an option stands for. Raises ArgumentError."""
     if option is True:
         return PrintedProgress()
+    if not (option is None or option is False or callable(option)):
+        raise ArgumentError(f"progress must be True, False or a function, found {option!r}")
     return option or None
 
 
@@ -234,7 +271,8 @@ class PrintedProgress:
             return
         self._last_s = progress.seconds
         best = f"best {progress.best}" if progress.best else "nothing measured yet"
-        print(f"{progress.trials} candidates, {progress.left} left, {best}", file=sys.stderr)
+        left = f"{progress.left} left" if progress.left else "timing the best once more"
+        print(f"{progress.trials} candidates, {left}, {best}", file=sys.stderr)
 
 
 def records_of(result: SearchResult, key: RecordKey, task: MeasureTask) -> list[Record]:

@@ -111,7 +111,7 @@ def _as_numpy(value: object, name: str) -> np.ndarray[Any, Any]:
         )
     if isinstance(value, np.ndarray):
         return value.view(np.ndarray) if type(value) is not np.ndarray else value
-    if hasattr(value, "__dlpack__") and not isinstance(value, np.generic):
+    if hasattr(value, "__dlpack__") and not isinstance(value, (np.generic, type)):
         return _from_dlpack(value, name)
     raise ArgumentError(
         f"argument {name} must be a NumPy array, a torch CPU tensor or an object with __dlpack__, "
@@ -126,16 +126,15 @@ def _hint_for(value: object, name: str) -> str:
 
 def _from_dlpack(value: Any, name: str) -> np.ndarray[Any, Any]:
     cpu = 1  # kDLCPU
-    device = value.__dlpack_device__()
-    if device[0] != cpu:
-        raise ArgumentError(
-            f"argument {name} is on DLPack device {tuple(map(int, device))}; "
-            "kernels run on the CPU, device (1, 0)"
-        )
     try:
-        return np.from_dlpack(value)
-    except (BufferError, RuntimeError, TypeError) as error:
+        device = tuple(map(int, value.__dlpack_device__()))
+        if device[0] == cpu:
+            return np.from_dlpack(value)
+    except Exception as error:  # whatever a foreign object raises is said about the argument
         raise ArgumentError(f"argument {name} cannot be read through DLPack: {error}") from error
+    raise ArgumentError(
+        f"argument {name} is on DLPack device {device}; kernels run on the CPU, device (1, 0)"
+    )
 
 
 # ---- torch --------------------------------------------------------------------------------------
@@ -149,12 +148,29 @@ def _describe_tensor(tensor: Any, name: str) -> ArrayInfo:
         raise _unsupported_dtype(name, str(tensor.dtype))
     item = ITEM_BYTES[dtype]
     strides_bytes = tuple(s * item for s in tensor.stride())
-    address = tensor.data_ptr()
+    address = _address(tensor, name)
     if address % item:
         raise ArgumentError(
             f"argument {name} is not aligned to its {item}-byte elements: pass {name}.clone()"
         )
-    return ArrayInfo("torch", dtype, tuple(tensor.shape), strides_bytes, address, True, tensor)
+    owner = _as_plain_tensor(tensor)
+    return ArrayInfo("torch", dtype, tuple(tensor.shape), strides_bytes, address, True, owner)
+
+
+def _address(tensor: Any, name: str) -> int:
+    try:
+        return int(tensor.data_ptr())
+    except RuntimeError as error:
+        raise ArgumentError(
+            f"argument {name} is a tensor without memory of its own, as inside torch.vmap or "
+            "torch.compile: kernels take plain tensors"
+        ) from error
+
+
+def _as_plain_tensor(tensor: Any) -> Any:
+    """Return a Parameter or other subclass as the torch.Tensor that the fast path takes."""
+    plain = sys.modules["torch"].Tensor
+    return tensor if type(tensor) is plain else tensor.detach().as_subclass(plain)
 
 
 def _refuse_unusual_tensor(tensor: Any, name: str) -> None:

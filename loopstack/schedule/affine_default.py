@@ -1,6 +1,7 @@
 """The default schedule of affine programs: every step is tried, and kept when it is legal.
 
     contractions     isolated by distributing the loops around them, then blocked and packed
+    sweeps           steps over arrays larger than the cache run in tiles of time and space
     other nests      the index that walks memory goes innermost and is vectorised
     outer loops      the outermost loop that carries nothing runs in parallel
 
@@ -9,14 +10,13 @@ Loops are not distributed without need: nests that stream through memory share w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from loopstack.ir.expr import loads
 from loopstack.ir.loop_tree import Leaf, Loop, Node
 from loopstack.ir.program import Program, Statement
 from loopstack.schedule.access_shape import StatementShape, Strides, statement_shape
 from loopstack.schedule.contraction import contraction_script, is_worth_blocking
 from loopstack.schedule.contraction_roles import Contraction, find_contraction
+from loopstack.schedule.cut_at import cutting_lines
 from loopstack.schedule.greedy import Draft
 from loopstack.schedule.hardware import Hardware
 from loopstack.schedule.lookup import find_loop, leaves_below
@@ -29,6 +29,7 @@ from loopstack.schedule.right_looking import (
     right_looking_lines,
 )
 from loopstack.schedule.script import Schedule
+from loopstack.schedule.time_tiling import tile_time
 
 CONTRACTION_DEPTH = 3
 STEPS = 512
@@ -49,6 +50,7 @@ def affine_schedule(
     expanded = len(draft.lines)
     blocked = _block_contractions(draft, hardware, threads, strides or {})
     blocked |= _turn_round(draft, hardware, strides or {})
+    blocked |= tile_time(draft, _unblocked(draft, blocked, strides or {}), hardware, threads)
     if len(draft.lines) == expanded:  # copies that nothing came of
         draft.undo(start)
     shapes = _shapes(draft.tree.program, strides or {})
@@ -58,6 +60,7 @@ def affine_schedule(
         if _names(chain[-1]) <= shapes.keys() - blocked:
             _vectorize(draft, chain, shapes)
     if threads > 1:
+        shapes = _shapes(draft.tree.program, strides or {})  # a cut makes statements
         for node in draft.tree.body:
             if isinstance(node, Loop) and _names(node) <= shapes.keys() - blocked:
                 _parallelize(draft, node, shapes, 1)
@@ -66,6 +69,11 @@ def affine_schedule(
 
 def _shapes(program: Program, strides: Strides) -> dict[str, StatementShape]:
     return {s.name: statement_shape(program, s, strides) for s in program.statements}
+
+
+def _unblocked(draft: Draft, blocked: set[str], strides: Strides) -> dict[str, StatementShape]:
+    shapes = _shapes(draft.tree.program, strides)
+    return {name: shape for name, shape in shapes.items() if name not in blocked}
 
 
 def _names(node: Node) -> set[str]:
@@ -156,11 +164,29 @@ def _turn_round(draft: Draft, hardware: Hardware, strides: Strides) -> set[str]:
     """Make factorisations right-looking, and block their updates; return what is done."""
     done: set[str] = set()
     for found in find_factorisations(draft.tree):
+        start = draft.mark()
         for f in (found, found.reversed()):
             if draft.attempt(right_looking_lines(draft.tree, f)):
+                if not _walks_memory(draft, f, strides):
+                    draft.undo(start)
+                    break
                 done |= _block_products(draft, f, hardware, strides)
                 break
     return done
+
+
+def _walks_memory(draft: Draft, f: Factorisation, strides: Strides) -> bool:
+    """Tell whether an update has enough loops to be blocked, or an innermost one that walks memory.
+
+    A triangular solve with one right-hand side has neither where it would read down columns.
+    """
+    paths = {name: draft.tree.path(name) for name in f.updates}
+    if max(map(len, paths.values())) >= CONTRACTION_DEPTH:
+        return True
+    shapes = _shapes(draft.tree.program, strides)
+    walked = {name: path[-1].name.rpartition(".")[2] for name, path in paths.items()}
+    return all(abs(read.stride(index)) <= 1 for name, index in walked.items()
+               for read in shapes[name].reads)  # fmt: skip
 
 
 def _block_products(
@@ -220,7 +246,7 @@ def _vectorize(draft: Draft, chain: Chain, shapes: dict[str, StatementShape]) ->
     scored = {name: _score(leaves, name, shapes) for name in order}
     for name in sorted(order, key=lambda n: (-scored[n], -order.index(n))):
         if scored[name] <= 0:
-            return
+            break
         lines = [f"vectorize {name}"]
         if name != order[-1]:
             moved = [n.rpartition(".")[2] for n in order if n != name]
@@ -228,6 +254,10 @@ def _vectorize(draft: Draft, chain: Chain, shapes: dict[str, StatementShape]) ->
             lines.insert(0, f"reorder {owner} {' '.join([*moved, index])}")
         if draft.attempt(lines):
             return
+    if len(leaves) == 1 and scored[order[-1]] > 0:
+        lines = cutting_lines(leaves[0], chain[-1])
+        if lines:
+            draft.attempt(lines)
 
 
 def _score(leaves: list[Leaf], loop: str, shapes: dict[str, StatementShape]) -> float:
@@ -246,6 +276,8 @@ def _score(leaves: list[Leaf], loop: str, shapes: dict[str, StatementShape]) -> 
 def _access_score(stride: int) -> float:
     if stride == 1:
         return 1.0
+    if stride == -1:  # one access and a permutation
+        return 0.5
     return 0.0 if stride == 0 else -1.0
 
 

@@ -17,12 +17,13 @@ from loopstack.schedule.rfactor import Rfactor
 from loopstack.schedule.skew import Map, Skew, Wavefront
 from loopstack.schedule.split import Join, Split, Tile
 from loopstack.schedule.stage import StageCommand
+from loopstack.schedule.wrap import Wrap
 
 COMMANDS: dict[str, type[Command]] = {
     command.keyword: command
     for command in (
         Reorder, Interchange, Reverse, Shift, Skew, Wavefront, Map, Partition,
-        Split, Tile, Join, Fuse, Distribute, ComputeAt, Inline, Rfactor,
+        Split, Tile, Join, Wrap, Fuse, Distribute, ComputeAt, Inline, Rfactor,
         Pack, StageCommand, Expand,
         Unroll, UnrollAndJam, Vectorize, Parallelize, PrefetchCommand, Stream,
     )

@@ -170,7 +170,18 @@ def test_list_shows_winners(store: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert code == 0
     assert "matmul" in out
     assert "m=512" in out
-    assert f"1 records in {store}" in out.replace("\n", " ").replace("  ", " ")
+    assert out.splitlines()[-1] == f"1 record in {store}"
+
+
+def test_a_table_in_a_pipe_keeps_a_record_in_one_line(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = call(capsys, "records", "list", "--all")[1].splitlines()
+    assert len(lines) == 4
+    assert lines[0].split() == [
+        "program", "sizes", "isa", "threads", "median", "GFLOP/s", "strategy", "machine",
+    ]  # fmt: skip
+    assert lines[1].split() == ["matmul", "m=512", "avx2", "2", "10", "ns", "0.0", "evolve"]
 
 
 def test_export_then_merge(
@@ -184,7 +195,7 @@ def test_export_then_merge(
 
 
 def test_prune(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(capsys, "records", "prune")[1] == "removed 1 records\n"
+    assert call(capsys, "records", "prune")[1] == "removed 1 record\n"
 
 
 def test_merging_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:

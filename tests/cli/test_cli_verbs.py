@@ -40,7 +40,10 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
 def test_run_checks_and_times(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, "run", target, *SIZES, "--threads", "1")
     assert (code, err) == (0, "")
-    assert "right, " in out
+    lines = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert lines["kernel"].startswith("matmul(m=24, k=28, n=20), ")
+    assert lines["kernel"].endswith(", 1 thread")
+    assert lines["result"] == "right: equal to the reference within the computed error bound"
     assert "GFLOP/s" in out
 
 
@@ -83,11 +86,17 @@ def test_search_explain_and_records_belong_together(
     assert call(capsys, "explain", *words)[1].startswith("miss: the store has no record")
     code, out, _ = call(capsys, "search", *words, "--budget", "12 trials", "--seed", "3")
     assert code == 0
-    for piece in ("schedule 1", "of peak", "vs default", "vs NumPy", "limit", "12 candidates"):
+    for piece in ("schedule 1", "of peak", "vs default", "vs NumPy", "roofline", "12 candidates"):
         assert piece in out
     assert re.search(r"strategy \w+, seed 3", out)
-    assert call(capsys, "explain", *words)[1].startswith("hit\n")
-    assert "threads differs" in call(capsys, "explain", target, *SIZES, "--threads", "2")[1]
+    assert call(capsys, "explain", *words)[1].startswith("hit: ")
+    assert "miss: threads: stored 1, wanted 2" in call(
+        capsys, "explain", target, *SIZES, "--threads", "2"
+    )[1]
+    other = (target, "-s", "m=24", "-s", "n=20", "-s", "k=30", "--threads", "1")
+    assert call(capsys, "explain", *other)[1] == (
+        "miss: sizes: stored m=24 k=28 n=20, wanted m=24 k=30 n=20\n"
+    )
     assert len([r for r in default_store().records() if r.final]) == 1
 
 

@@ -333,7 +333,7 @@ def test_nothing_or_too_little_returned():
         return x[ls.indices("i")] + 1
 
     assert shown(nothing)[0] == "the result of nothing is None"
-    assert shown(one)[0] == "one returns 1 results, its annotation says 2"
+    assert shown(one)[0] == "one returns 1 result, its annotation says 2"
 
 
 # ---- calls of kernels -------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def cases() -> Iterator[tuple[str, str, str, str]]:
             yield kind, lines[0][2:], "\n".join(["schedule 1", *script]), message
 
 
-@pytest.mark.parametrize(("kind", "program", "script", "message"), cases())
+@pytest.mark.parametrize(("kind", "program", "script", "message"), list(cases()))
 def test_message(kind: str, program: str, script: str, message: str) -> None:
     with pytest.raises(CLASSES[kind]) as refused:
         check(Schedule.parse(script), PROGRAMS[program])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -106,18 +108,97 @@ def test_a_path_that_is_a_folder(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         Store(tmp_path).records()
     assert str(caught.value) == (
-        f"cannot use the record store {tmp_path}: unable to open database file"
+        f"{tmp_path} is not a file.\nSet LOOPSTACK_STORE to the path of a file."
     )
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_store_that_may_not_be_written(tmp_path: Path) -> None:
+def test_a_file_that_was_never_a_store_stays_where_it_is(tmp_path: Path) -> None:
+    """A mistyped setting must not cost the user a file."""
+    path = tmp_path / "notes.txt"
+    path.write_text("remember the milk\n" * 100)
+    for use in (lambda: Store(path).best(KEY), lambda: Store(path).add(RECORD)):
+        with pytest.raises(StoreError) as caught:
+            use()
+        assert str(caught.value) == (
+            f"{path} is not a record store (file is not a database); it was left as it is.\n"
+            "Set LOOPSTACK_STORE to another file."
+        )
+    assert path.read_text() == "remember the milk\n" * 100
+    assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_device_is_not_touched(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.db"
+    os.mkfifo(pipe)
+    for use in (lambda: Store(pipe).best(KEY), lambda: Store(pipe).add(RECORD)):
+        with pytest.raises(StoreError, match="is not a file"):
+            use()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["pipe.db"]
+
+
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 3000)
+    with pytest.raises(StoreError) as caught:
+        Store(path).best(KEY)
+    assert str(caught.value) == f"cannot use the record store {path}: File name too long"
+
+
+def test_a_store_locked_by_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "records.db"
     Store(path).add(RECORD)
-    path.chmod(0o400)
-    tmp_path.chmod(0o500)
+    monkeypatch.setattr("loopstack.records.store.WAIT_S", 0.05)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreError) as caught:
+        Store(path).add(RECORD)
+    assert str(caught.value) == (
+        f"cannot use the record store {path}: database is locked.\n"
+        "Another process is writing to it; try again, or end that process."
+    )
+    assert Store(path).best(KEY) == RECORD
+    other.close()
+    assert Store(path).records() == [RECORD]
+
+
+def test_a_store_that_may_not_be_written_is_still_read() -> None:
+    """Runs in a child that gives up root's rights, in a folder that others may look into."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "records.db"
+        Store(path).add(RECORD)
+        path.chmod(0o444)
+        Path(folder).chmod(0o555)
+        told = _as_nobody(path)
+        Path(folder).chmod(0o755)
+    assert told == [
+        repr(RECORD),
+        f"cannot use the record store {path}: attempt to write a readonly database.\n"
+        "Set LOOPSTACK_STORE to a file that you may read and write.",
+    ]
+
+
+def _as_nobody(path: Path) -> list[str]:
+    """Return what reading and then writing the store gives without special rights."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with os.fdopen(writer, "w") as answers:
+            json.dump(_try_both(path), answers)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answers:
+        told: list[str] = json.load(answers)
+    os.waitpid(child, 0)
+    return told
+
+
+def _try_both(path: Path) -> list[str]:
+    if os.geteuid() == 0:
+        os.setuid(65534)
+    told = [repr(Store(path).best(KEY))]
     try:
-        with pytest.raises(StoreError, match="cannot use the record store"):
-            Store(path).add(RECORD)
-    finally:
-        tmp_path.chmod(0o700)
+        Store(path).add(RECORD)
+    except StoreError as error:
+        told.append(str(error))
+    return told

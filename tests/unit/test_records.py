@@ -67,7 +67,7 @@ def test_merging_is_all_or_nothing(tmp_path: Path) -> None:
 def test_explain_says_hit(tmp_path: Path) -> None:
     store = Store(tmp_path / "a.db")
     store.add(record())
-    assert str(explain(store, KEY)) == "hit"
+    assert str(explain(store, KEY)) == "hit: calls with these sizes use a stored schedule"
 
 
 def test_explain_without_any_record_of_the_program(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_explain_names_the_field_that_differs(tmp_path: Path) -> None:
     store = Store(tmp_path / "a.db")
     store.add(record())
     wanted = replace(KEY, threads=2)
-    assert str(explain(store, wanted)) == "miss: threads differs: stored 1, wanted 2"
+    assert str(explain(store, wanted)) == "miss: threads: stored 1, wanted 2"
 
 
 def test_explain_takes_the_nearest_record(tmp_path: Path) -> None:
@@ -91,4 +91,4 @@ def test_explain_takes_the_nearest_record(tmp_path: Path) -> None:
     store = Store(tmp_path / "a.db")
     store.add(record(key=replace(KEY, isa="avx512", threads=4)), record(key=KEY))
     wanted = replace(KEY, sizes=(("s0", 8),))
-    assert str(explain(store, wanted)) == "miss: sizes differs: stored s0=4, wanted s0=8"
+    assert str(explain(store, wanted)) == "miss: sizes: stored s0=4, wanted s0=8"

@@ -42,6 +42,8 @@ CASES = {
     "expand": ("scaled", "expand t at S0.i S0.j; distribute S0.j; distribute S0.i"),
     "partition": ("lu", "partition S1 where j < 2*i -> R"),
     "partition_upper_part_first": ("seidel", "partition S where i > 3 -> R"),
+    "wrap": ("blur", "wrap y.i -> once"),
+    "wrap_to_fuse": ("blur", "wrap t.i -> o; wrap y.i -> o; fuse t.o y.o; fuse t.i y.i shift=1"),
     "fuse": ("softmax", "fuse most.i e.i; fuse e.i total.i"),
     "fuse_with_shift": ("blur", "fuse t.i y.i shift=1"),
     "fuse_tiles": ("softmax", "split most.j 4 -> o, v; split e.j 4 -> o, v; fuse most.i e.i; "

@@ -46,6 +46,7 @@ LINES = (
     "wavefront S.t S.i -> w",
     "map S.t S.i -> w = i + 2*t - 1, p = -t",
     "join C.mo C.mi -> m",
+    "wrap S.j -> i",
     "fuse A.i B.i",
     "fuse A.i B.i shift=2",
     "distribute A.i",
