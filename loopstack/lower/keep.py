@@ -50,13 +50,15 @@ def _inside(node: NestNode, registers: Registers, path: Path) -> NestNode:
 
 def _updated_elements(nodes: Nodes, registers: Registers, path: Path) -> list[Place]:
     """Return the elements that are fixed in this body and stored to repeatedly, in text order."""
+    always = {place_of(node.target) for node in nodes if isinstance(node, Assign)}
+    if not always:
+        return []
     known = frozenset(loop.name for loop in path)
     stores: dict[Place, int] = {}
     for use in uses(nodes):
         is_fixed = use.place.offset.names <= known
         if use.is_write and is_fixed and registers.can_hold(use.place.array):
             stores[use.place] = stores.get(use.place, 0) + 1
-    always = {place_of(node.target) for node in nodes if isinstance(node, Assign)}
     return [place for place, n in stores.items() if n >= FEWEST_STORES and place in always]
 
 

@@ -124,17 +124,25 @@ def walk(nodes: tuple[NestNode, ...], path: tuple[For, ...] = ()) -> Iterator[tu
             yield from walk(node.then + node.orelse, path)
 
 
-def edit(nodes: tuple[NestNode, ...], change: Callable[[NestNode], tuple[NestNode, ...]]) -> tuple[NestNode, ...]:
-    """Rebuild bottom-up: every node becomes the nodes ``change`` returns for it."""
+def edit(
+    nodes: tuple[NestNode, ...], change: Callable[[NestNode], tuple[NestNode, ...]]
+) -> tuple[NestNode, ...]:
+    """Rebuild bottom-up: every node becomes the nodes ``change`` returns for it.
+
+    Nodes below which nothing changes stay the same objects.
+    """
     out: list[NestNode] = []
     for node in nodes:
         if isinstance(node, For):
-            node = node.with_body(edit(node.body, change))
+            body = edit(node.body, change)
+            node = node if body is node.body else node.with_body(body)
         elif isinstance(node, If):
-            orelse = edit(node.orelse, change)
-            node = If(node.zero, node.nonnegative, edit(node.then, change), orelse)
+            then, orelse = edit(node.then, change), edit(node.orelse, change)
+            if then is not node.then or orelse is not node.orelse:
+                node = If(node.zero, node.nonnegative, then, orelse)
         out.extend(change(node))
-    return tuple(out)
+    same = len(out) == len(nodes) and all(new is old for new, old in zip(out, nodes))
+    return nodes if same else tuple(out)
 
 
 # ---- text -------------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ def _with_subtractions(node: NestNode) -> Nodes:
     """Turn a + (-b) into a - b, which rounds the same and is one operation on a product."""
     if not isinstance(node, Assign):
         return (node,)
-    return (Assign(node.target, rewrite(node.expr, _subtraction), node.statement, node.stream),)
+    expr = rewrite(node.expr, _subtraction)
+    return (node if expr is node.expr else Assign(node.target, expr, node.statement, node.stream),)
 
 
 def _subtraction(node: Expr) -> Expr:
@@ -53,4 +54,5 @@ def _subtraction(node: Expr) -> Expr:
 def _without_divisions(node: NestNode) -> Nodes:
     if not isinstance(node, Assign):
         return (node,)
-    return (Assign(node.target, multiply_by_reciprocals(node.expr), node.statement, node.stream),)
+    expr = multiply_by_reciprocals(node.expr)
+    return (node if expr is node.expr else Assign(node.target, expr, node.statement, node.stream),)
