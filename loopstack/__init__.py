@@ -50,21 +50,19 @@ _HOME = {
     ),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
-__all__ = sorted(
-    [
-        *_MODULE_OF,
-        "__version__",
-        "affine",
-        "einsum",
-        "emit_c",
-        "emit_numpy",
-        "get_num_threads",
-        "isa",
-        "kernel",
-        "scalar",
-        "set_num_threads",
-    ]
-)
+__all__ = [
+    "__version__",
+    "affine",
+    "einsum",
+    "emit_c",
+    "emit_numpy",
+    "get_num_threads",
+    "isa",
+    "kernel",
+    "scalar",
+    "set_num_threads",
+]
+__all__ += sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:
@@ -77,5 +75,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
-
+    return sorted(__all__)

@@ -33,6 +33,7 @@ def kernel(
     The function is traced once with symbolic tensors. ``reassociate`` allows regrouping sums;
     ``threads`` fixes the number of threads (default: ``ls.set_num_threads``).
     """
+    _check_strategy(strategy)
 
     def decorate(f: Callable[..., Any]) -> KernelFunction:
         def make_program() -> Program:
@@ -64,6 +65,7 @@ def affine(
     The body is parsed, not run. Sums keep their order unless ``reassociate`` allows to regroup
     them; ``threads`` fixes the number of threads (default: ``ls.set_num_threads``).
     """
+    _check_strategy(strategy)
 
     def decorate(f: Callable[..., Any]) -> KernelFunction:
         def make_program() -> Program:
@@ -76,15 +78,18 @@ def affine(
     return decorate if function is None else decorate(function)
 
 
-def _function(
-    f: Callable[..., Any], make_program: Callable[[], Program], strategy: str, reassociate: bool,
-    threads: int | None,
-) -> KernelFunction:  # fmt: skip
+def _check_strategy(strategy: str) -> None:
     if strategy != "default":
         raise ArgumentError(
             f"strategy={strategy!r}: a plain call measures nothing, so a decorator takes only "
             f"'default'; search with .search(..., strategy={strategy!r}), calls use what it finds"
         )
+
+
+def _function(
+    f: Callable[..., Any], make_program: Callable[[], Program], strategy: str, reassociate: bool,
+    threads: int | None,
+) -> KernelFunction:  # fmt: skip
     if threads is not None:
         threads = knobs.NUM_THREADS.parse(threads, "threads")
     code = getattr(f, "__code__", None)

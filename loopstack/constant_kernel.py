@@ -34,9 +34,6 @@ class ConstantKernel(Kernel):
         schedule: Schedule | None = None,
     ) -> None:  # fmt: skip
         super().__init__(specialization, schedule)
-        if not isinstance(constants, Mapping):
-            found = type(constants).__name__
-            raise ArgumentError(f"const= is a mapping such as {{'B': array}}, found {found}")
         self.constants = {name: self._copy_of(name, value) for name, value in constants.items()}
 
     def _copy_of(self, name: str, value: Any) -> np.ndarray[Any, Any]:
@@ -46,7 +43,9 @@ class ConstantKernel(Kernel):
         info, array = describe(value, name), inputs[name]
         expected = tuple(form.const for form in array.shape)
         if info.dtype != array.dtype:
-            raise ArgumentError(f"constant {name} must have dtype {array.dtype}, found {info.dtype}")
+            raise ArgumentError(
+                f"constant {name} must have dtype {array.dtype}, found {info.dtype}"
+            )
         if info.shape != expected:
             raise ShapeError(f"constant {name} has shape {info.shape}, expected {expected}")
         return np.array(np.asarray(info.owner), order="C", copy=True)
@@ -71,8 +70,8 @@ class ConstantKernel(Kernel):
         """The nest that packs constants, and the nest of a call."""
         from loopstack.lower.pipeline import lower_prepacked
 
-        names = frozenset(self.constants)
-        return lower_prepacked(self.tree, self.isa, self.specialization.strides, self.threads, names)
+        names, strides = frozenset(self.constants), self.specialization.strides
+        return lower_prepacked(self.tree, self.isa, strides, self.threads, names)
 
     @cached_property
     def nest(self) -> str:
@@ -86,7 +85,7 @@ class ConstantKernel(Kernel):
 
     @cached_property
     def packed(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Every constant argument of the calling nest: packed buffers, and constants as they are."""
+        """Every constant argument of the calling nest: packed buffers, other constants as given."""
         packing = self.nests[0]
         if packing is None:
             return dict(self.constants)

@@ -56,8 +56,8 @@ def einsum_function(subscripts: str, operands: tuple[Any, ...]) -> KernelFunctio
 
 
 def _operand_key(operand: Any) -> Key:
-    shape = operand.shape
-    return (_dtype(operand), len(shape), tuple([d for d, extent in enumerate(shape) if extent == 1]))
+    ones = tuple([d for d, extent in enumerate(operand.shape) if extent == 1])
+    return (_dtype(operand), len(operand.shape), ones)
 
 
 def _dtype(operand: Any) -> str:

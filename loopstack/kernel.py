@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from loopstack.errors import ArgumentError
+from loopstack.errors import ArgumentError, UnsupportedTarget
 from loopstack.ir.program import Program
 from loopstack.tracebacks import hide_our_frames
 
@@ -57,6 +57,7 @@ class Specialization:
     def default_schedule(self) -> Schedule:
         from loopstack.schedule.default import default_schedule
 
+        refuse_truth_values(self.program)
         return default_schedule(self.bound, self.isa, self.threads, self.strides)
 
     def recorded_schedule(self) -> Schedule | None:
@@ -66,6 +67,16 @@ class Specialization:
 
         script = best_script(self.program, self.sizes, self.isa, self.threads, self.strides)
         return None if script is None else Schedule.parse(script)
+
+
+def refuse_truth_values(program: Program) -> None:
+    """Raise UnsupportedTarget for arrays of bool_: the code generator has no such memory yet."""
+    for array in program.arrays:
+        if array.dtype == "bool_":
+            raise UnsupportedTarget(
+                f"{program.name}: {array.name} is stored as ls.bool_, which the code generator "
+                "cannot do yet: use ls.i32 (ls.where(condition, 1, 0), and x != 0)"
+            )
 
 
 class Kernel:
@@ -131,6 +142,7 @@ class Kernel:
         """The nest text the code generator takes."""
         from loopstack.lower.pipeline import lower
 
+        refuse_truth_values(self.program)
         return lower(self.tree, self.isa, self.specialization.strides, self.threads)
 
     @cached_property

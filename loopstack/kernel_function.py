@@ -36,13 +36,18 @@ class _FirstCall:
         return self.owner.first_call(args, kwargs)
 
 
+def _check_mapping(expected: str, found: object) -> None:
+    if not isinstance(found, Mapping):
+        raise ArgumentError(f"{expected}, found {found!r:.60}")
+
+
 @_loopnest.call_directly
 class KernelFunction(_loopnest.Dispatcher):
     """A kernel: call it with arrays, specialise it, search its schedule."""
 
     def __new__(cls, *_: Any, **__: Any) -> KernelFunction:
         fallback = _FirstCall()
-        self: KernelFunction = super().__new__(cls, fallback)
+        self = super().__new__(cls, fallback)
         fallback.owner = self
         return self
 
@@ -98,7 +103,9 @@ class KernelFunction(_loopnest.Dispatcher):
             _ = kernel.callable
             return kernel
 
-    def _specialization(self, sizes: Sizes, strides: Strides, threads: int | None) -> Specialization:
+    def _specialization(
+        self, sizes: Sizes, strides: Strides, threads: int | None
+    ) -> Specialization:
         from loopstack.machine.features import target_isa
 
         chosen = self._threads if threads is None else threads
@@ -124,6 +131,7 @@ class KernelFunction(_loopnest.Dispatcher):
         spec = self._specialization(found, strides, threads)
         if const is None:
             return Kernel(spec)
+        _check_mapping("const= is a mapping such as {'B': array}", const)
         from loopstack.constant_kernel import ConstantKernel
 
         return ConstantKernel(spec, const)
@@ -132,8 +140,7 @@ class KernelFunction(_loopnest.Dispatcher):
         from loopstack.calling import prepare
         from loopstack.frontend.sizes import infer_sizes
 
-        if sizes is not None and not isinstance(sizes, Mapping):
-            raise ArgumentError(f"sizes are a mapping such as {{'m': 512}}, found {sizes!r:.60}")
+        _check_mapping("sizes are a mapping such as {'m': 512}", sizes or {})
         known = {**(sizes or {}), **by_name}
         if like is None:
             return infer_sizes(self.program, {}, known), {}

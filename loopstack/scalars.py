@@ -1,4 +1,4 @@
-"""Run-time scalars of a call: numbers, and arrays or tensors of rank 0, as the fast path takes them.
+"""Run-time scalars of a call: numbers, and arrays or tensors of rank 0.
 
 The fast path (csrc/bindings/match_scalar.cpp) takes Python and NumPy numbers that fit and never
 raises; here the rest is converted, or the caller told what is wrong. No number is rounded to an

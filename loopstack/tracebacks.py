@@ -35,7 +35,8 @@ def hide_our_frames(function: Callable[P, R]) -> Callable[P, R]:
         except Exception as error:
             if not _is_the_users(error):
                 raise
-            raise error.with_traceback(_without_ours(error.__traceback__))
+            shown = _without_ours(error.__traceback__)
+            raise error.with_traceback(shown)  # noqa: B904 - it is the same exception
 
     return call
 

@@ -163,7 +163,6 @@ class Engine:
             slots=winner.slots,
         )
 
-
     def _decide(self) -> tuple[Trial, Timing, Comparison]:
         """Time the best again; a user who interrupts that as well gets the search's own figures."""
         try:

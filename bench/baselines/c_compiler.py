@@ -16,7 +16,12 @@ from loopstack.errors import UnsupportedTarget
 from loopstack.ir.program import Array, Program
 
 FLAGS = ("-O3", "-march=native", "-ffast-math", "-std=c11", "-shared", "-fPIC")
-SCALARS = {"f32": ctypes.c_float, "f64": ctypes.c_double, "i32": ctypes.c_int32, "i64": ctypes.c_int64}
+SCALARS = {
+    "f32": ctypes.c_float,
+    "f64": ctypes.c_double,
+    "i32": ctypes.c_int32,
+    "i64": ctypes.c_int64,
+}
 Arrays = Mapping[str, np.ndarray]
 
 

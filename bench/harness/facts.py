@@ -41,7 +41,7 @@ def fraction_of_peak(matmul: Any, quick: bool) -> Iterator[Fact]:
 
 
 def generation_time(matmul: Any, quick: bool) -> Iterator[Fact]:
-    """The packed product: nest text to machine code, schedule to callable; a fresh size each time."""
+    """The packed product: nest text to machine code, schedule to callable; always a fresh size."""
     from loopstack.runtime.jit import generate
 
     code, whole = [], []

@@ -23,7 +23,7 @@ from loopstack.measure.worker import prefer_steady_scheduling
 TOLERANCE = 1e-6
 """Largest relative difference of single precision and regrouped sums from the C compiler's."""
 RANK_DEFICIENT = frozenset({"gramschmidt"})
-"""Its standard input makes columns that are pure rounding: results under regrouping differ freely."""
+"""Its standard input makes columns that are pure rounding: regrouped results differ freely."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def finished(request: Request) -> list[Measured]:
         lines = request.kept.read_text().splitlines()
         return [Measured.from_json(json.loads(line)) for line in lines]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArgumentError(f"{request.kept} does not hold rows of this benchmark: {error}") from error
+        text = f"{request.kept} does not hold rows of this benchmark: {error}"
+        raise ArgumentError(text) from error
 
 
 def keep(request: Request, rows: Sequence[Measured]) -> None:
@@ -94,7 +95,8 @@ def summary(rows: Sequence[Measured]) -> list[str]:
         for ours in ("default", "searched"):
             ratios = [row.ratio(ours) for row in mine if ours in row.timings]
             if ratios:
-                lines.append(f"    {threads}t {ours}: {geomean(ratios):.2f}x over {len(ratios)} kernels")
+                mean = f"{geomean(ratios):.2f}x over {len(ratios)} kernels"
+                lines.append(f"    {threads}t {ours}: {mean}")
     losses = [row for row in rows if row.ratio(row.ours) < 1]
     lines.append(f"losses: {len(losses)}")
     lines += [f"    {r.kernel} {r.threads}t {r.ours}/gcc {r.ratio(r.ours):.2f}x" for r in losses]

@@ -18,8 +18,8 @@ from loopstack.records import Progress
 class SearchDisplay:
     """Shows the best rate so far, candidates measured and what is left of the budget."""
 
-    def __init__(self, console: Console, flops: float) -> None:
-        self._console, self._flops = console, flops
+    def __init__(self, console: Console) -> None:
+        self._console = console
         self._live = Live(Text("starting"), console=console, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> SearchDisplay:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import PackageNotFoundError, entry_points, version
+from tempfile import NamedTemporaryFile
 from typing import Annotated
 
 import typer
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(arguments)
     except InternalError as error:
-        _complain(f"internal error: {error}\nThis is a bug in LoopStack, please report it.")
+        _complain(f"internal error: {error}\n{_kept(error)}Please report this bug in LoopStack.")
         sys.exit(OUR_ERROR)
     except LoopStackError as error:
         _complain(f"error: {error}")
@@ -76,6 +77,15 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         _complain("interrupted")
         sys.exit(INTERRUPTED)
+
+
+def _kept(error: InternalError) -> str:
+    """Write what repeats a bug of ours to a file, and say where it is."""
+    if not error.reproducer:
+        return ""
+    with NamedTemporaryFile("w", prefix="loopstack-", suffix=".txt", delete=False) as file:
+        file.write(f"{error}\n\n{error.reproducer}\n")
+    return f"What repeats it was written to {file.name}.\n"
 
 
 def _complain(message: str) -> None:

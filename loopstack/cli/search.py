@@ -46,7 +46,7 @@ def search(
     with target_settings(isa, threads):
         function, sizes = load_function(target), parse_sizes(size)
         kernel = function.specialize(sizes)
-        with SearchDisplay(console, 0.0) as display:
+        with SearchDisplay(console) as display:
             found = function.search(
                 sizes, budget=budget, strategy=strategy, seed=seed, threads=kernel.threads,
                 resume=resume, progress=display,

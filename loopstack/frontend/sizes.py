@@ -51,7 +51,7 @@ def infer_sizes(
 
 
 def _given(program: Program, sizes: Mapping[str, int]) -> dict[str, int]:
-    for name, value in sizes.items():
+    for name in sizes:
         if name not in program.sizes:
             known = ", ".join(program.sizes) or "none"
             raise ShapeError(f"{program.name} has no size {name}; its sizes are {known}")

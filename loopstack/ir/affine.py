@@ -108,9 +108,9 @@ class Affine(_Fields):
         """Every index, loop and size name, also inside divisions."""
         found = [atom for atom, _ in self.terms if atom.__class__ is str]
         if len(found) == len(self.terms):
-            return frozenset(found)  # type: ignore[arg-type]
+            return frozenset(found)
         inner = (a.numerator.names for a, _ in self.terms if isinstance(a, FloorDiv))
-        return frozenset(found).union(*inner)  # type: ignore[arg-type]
+        return frozenset(found).union(*inner)
 
     def substitute(self, values: Mapping[str, AffineLike]) -> Affine:
         """Replace names by forms (a name that is not in ``values`` stays)."""
@@ -182,13 +182,13 @@ def _canonical(collected: dict[Atom, int], const: int) -> Affine:
 
 def _term_key(term: tuple[Atom, int]) -> tuple[int, str]:
     atom = term[0]
-    return (0, atom) if atom.__class__ is str else (1, str(atom))  # type: ignore[return-value]
+    return (0, atom) if atom.__class__ is str else (1, str(atom))
 
 
 def _image(atom: Atom, values: Mapping[str, AffineLike]) -> Affine | None:
     """Return what stands for ``atom`` after a substitution; None when it stays."""
     if atom.__class__ is str:
-        return affine(values[atom]) if atom in values else None  # type: ignore[index]
+        return affine(values[atom]) if atom in values else None
     before = atom.numerator  # type: ignore[union-attr]
     after = before.substitute(values)
     return None if after is before else after // atom.divisor  # type: ignore[union-attr]
@@ -202,7 +202,7 @@ def name(text: str) -> Affine:
 def affine(value: AffineLike) -> Affine:
     """Convert an int, a name or a form to a form."""
     if value.__class__ is Affine:
-        return value  # type: ignore[return-value]
+        return value
     if isinstance(value, str):
         return name(value)
     return _form((), int(value))  # type: ignore[arg-type]

@@ -129,7 +129,9 @@ def _walk(nodes: tuple[Node, ...]) -> Iterator[Node]:
             yield from _walk(node.body)
 
 
-def _find_path(nodes: tuple[Node, ...], name: str, above: tuple[Loop, ...]) -> tuple[Loop, ...] | None:
+def _find_path(
+    nodes: tuple[Node, ...], name: str, above: tuple[Loop, ...]
+) -> tuple[Loop, ...] | None:
     for node in nodes:
         if isinstance(node, Leaf) and node.statement == name:
             return above

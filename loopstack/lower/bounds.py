@@ -18,8 +18,8 @@ from loopstack.errors import ArgumentError
 from loopstack.ir.affine import Affine, Atom
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch
 from loopstack.lower.intervals import INFINITE, UNKNOWN, Interval, Ranges, interval, is_finite
-from loopstack.poly.results import couples, reduction_loops, results_of, starts_anew
 from loopstack.poly.ranges import loop_ranges as loop_ranges_of
+from loopstack.poly.results import couples, reduction_loops, results_of, starts_anew
 
 Forms = tuple[Affine, ...]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from loopstack.ir.affine import Affine, Atom
-from loopstack.ir.expr import Expr, Load, Op
+from loopstack.ir.expr import Const, Expr, Load, Op
 from loopstack.ir.program import Access
 from loopstack.lower.nest import Assign, LaneFold, NestArray, NestNode, Touch, edit
 from loopstack.lower.storage import Folding
@@ -40,7 +40,7 @@ class _Linearizer:
 
     def expr(self, node: Expr | LaneFold) -> Expr:
         if isinstance(node, Op):
-            return Op(node.name, tuple([self.expr(arg) for arg in node.args]), node.dtype)
+            return _number(Op(node.name, tuple([self.expr(arg) for arg in node.args]), node.dtype))
         if isinstance(node, Load):
             return Load(node.array, self.offset(node.array, node.subscripts), node.dtype)
         if isinstance(node, LaneFold):
@@ -73,3 +73,10 @@ class _Linearizer:
 
 
 _NONE: frozenset[str] = frozenset()
+
+
+def _number(op: Op) -> Op:
+    """Choose 1 or 0 where a truth value becomes a number: a mask is none in a register."""
+    if op.name != "cast" or op.args[0].dtype != "bool_":
+        return op
+    return Op("select", (op.args[0], Const(1, op.dtype), Const(0, op.dtype)), op.dtype)

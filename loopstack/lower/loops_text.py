@@ -1,8 +1,8 @@
 """The loops a schedule makes, as text for people: bounds, kinds, multi-dimensional accesses.
 
-    for C.mr in 0 .. 6:
-      for C.nv in 0 .. 16:  # vector
-        C.acc[C.nv] = 0.0
+for C.mr in 0 .. 6:
+  for C.nv in 0 .. 16:  # vector
+    C.acc[C.nv] = 0.0
 """
 
 from __future__ import annotations

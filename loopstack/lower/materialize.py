@@ -28,8 +28,8 @@ from loopstack.lower.reductions import (
     store,
     update,
 )
-from loopstack.poly.results import couples, starts_anew
 from loopstack.machine.vector_target import VectorTarget
+from loopstack.poly.results import couples, starts_anew
 
 Path = tuple[tuple[Loop, Bounds], ...]
 

@@ -114,7 +114,9 @@ class Nest:
         return print_nest(self)
 
 
-def walk(nodes: tuple[NestNode, ...], path: tuple[For, ...] = ()) -> Iterator[tuple[NestNode, tuple[For, ...]]]:
+def walk(
+    nodes: tuple[NestNode, ...], path: tuple[For, ...] = ()
+) -> Iterator[tuple[NestNode, tuple[For, ...]]]:
     """Yield (node, loops above it), parents first, in text order."""
     for node in nodes:
         yield node, path

@@ -22,8 +22,8 @@ from loopstack.lower.prepack import split_off
 from loopstack.lower.scalars import replace_scalars
 from loopstack.lower.simplify import simplify
 from loopstack.lower.storage import collect_uses, fold, place_buffers, row_major
-from loopstack.machine.vector_target import TARGETS
 from loopstack.lower.vector_loops import part_lanes, split_long_vectors
+from loopstack.machine.vector_target import TARGETS
 
 Strides = Mapping[str, tuple[int, ...]]
 
@@ -97,5 +97,7 @@ def _registers(parts: Materialized) -> list[NestArray]:
         count = 1
         for extent in shape:
             count *= extent
-        arrays.append(NestArray(array.name, array.dtype, "register", count, shape, row_major(shape)))
+        arrays.append(
+            NestArray(array.name, array.dtype, "register", count, shape, row_major(shape))
+        )
     return arrays

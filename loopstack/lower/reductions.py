@@ -31,6 +31,7 @@ from loopstack.lower.distinct import differ_inside
 from loopstack.lower.factors import without_factor
 from loopstack.lower.intervals import Ranges, interval
 from loopstack.lower.nest import Assign, For, If, LaneFold, NestNode
+from loopstack.machine.vector_target import VectorTarget
 from loopstack.poly.results import (
     Forms,
     couples,
@@ -39,7 +40,6 @@ from loopstack.poly.results import (
     shadow_on_results,
     starts_anew,
 )
-from loopstack.machine.vector_target import VectorTarget
 
 Space = Literal["registers", "local", "memory"]
 Place = tuple[int, Space]
@@ -272,7 +272,9 @@ def plan_reduction(tree: Tree, leaf: Leaf, ranges: Ranges, target: VectorTarget)
     reducing = reduction_loops(leaf, path[scope:])
     if not reducing:
         return None
-    return _without_factor(_Planning(tree, leaf, path, scope, reducing, ranges, target).plan(), tree)
+    return _without_factor(
+        _Planning(tree, leaf, path, scope, reducing, ranges, target).plan(), tree
+    )
 
 
 def _without_factor(plan: Plan, tree: Tree) -> Plan:

@@ -210,7 +210,9 @@ def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
-def place_buffers(foldings: list[Folding], aligns: dict[str, int]) -> tuple[list[NestArray], int, int]:
+def place_buffers(
+    foldings: list[Folding], aligns: dict[str, int]
+) -> tuple[list[NestArray], int, int]:
     """Return workspace arrays and the bytes of the shared and the private workspace."""
     sizes = {False: 0, True: 0}
     arrays = []
@@ -220,7 +222,14 @@ def place_buffers(foldings: list[Folding], aligns: dict[str, int]) -> tuple[list
         space = "private" if folding.private else "shared"
         dtype = folding.array.dtype
         arrays.append(
-            NestArray(folding.array.name, dtype, space, offset, folding.shape, row_major(folding.shape))  # type: ignore[arg-type]
+            NestArray(
+                folding.array.name,
+                dtype,
+                space,  # type: ignore[arg-type]
+                offset,
+                folding.shape,
+                row_major(folding.shape),
+            )
         )
         count = 1
         for extent in folding.shape:

@@ -17,7 +17,7 @@ runpy.run_module({module!r}, run_name='__main__', alter_sys=True)
 
 
 def child_command(module: str, extra: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the command that runs ``module`` on this process's path, then the ``extra`` folders."""
+    """Return the command that runs ``module`` on this process's path and the ``extra`` folders."""
     here = os.path.abspath(os.getcwd())
     skipped = None if _is_home(here) else here
     path = [entry for entry in sys.path if entry and os.path.abspath(entry) != skipped]

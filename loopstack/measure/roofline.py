@@ -57,7 +57,7 @@ class Roofline:
         rate = self.flops / self.time_ns
         intensity = self.flops / max(self.size_bytes, 1)
         rows = [
-            f"work        {self.flops:.3g} flops, {self.size_bytes} bytes of arguments",
+            f"work        {self.flops:.3g} flops, {format_bytes(self.size_bytes)} of arguments",
             f"intensity   {intensity:.2f} flops per byte",
             f"measured    {format_ns(self.time_ns)}, {rate:.1f} GFLOP/s",
             f"arithmetic  {format_ns(self.compute_ns)} at {self.peak_gflops:.0f} GFLOP/s",
@@ -65,6 +65,14 @@ class Roofline:
             self.line(),
         ]
         return "\n".join(rows) + "\n"
+
+
+def format_bytes(size_bytes: int) -> str:
+    """Print a size with three digits and its own unit."""
+    for unit, scale in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size_bytes >= scale:
+            return f"{size_bytes / scale:.3g} {unit}"
+    return f"{size_bytes} bytes"
 
 
 def roofline(program: Program, timing: Timing, isa: str, threads: int = 1) -> Roofline:

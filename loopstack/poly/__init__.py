@@ -5,6 +5,7 @@
     isl.py          the only file that imports islpy, on first use
     accesses.py     which leaf of a tree makes each access of the program, and when
     quick.py        order proofs in plain Python; silent when not sure
+    uniform.py      order proofs by distances, as between the accesses of stencils
     dependence.py   the dependences of a program, and their text
     results.py      what a reduction writes, apart from the terms it adds up
     first_values.py the first values of reductions, as statements that order can spoil

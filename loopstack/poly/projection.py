@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import gcd
 
-from loopstack.ir.affine import Affine, Atom, FloorDiv
+from loopstack.ir.affine import Affine, FloorDiv
 from loopstack.ir.affine import name as form_of
 
 Forms = tuple[Affine, ...]
@@ -63,7 +63,9 @@ def _without_implied(constraints: Sequence[Affine]) -> list[Affine]:
                 and c.terms[0][1] > 0}  # fmt: skip
 
     def implied(c: Affine) -> bool:
-        return len(c.terms) > 1 and c.const >= 0 and all(k > 0 and a in positive for a, k in c.terms)
+        return (
+            len(c.terms) > 1 and c.const >= 0 and all(k > 0 and a in positive for a, k in c.terms)
+        )
 
     return [c for c in constraints if not implied(c)]
 

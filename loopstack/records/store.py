@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 from loopstack.errors import StoreError
 from loopstack.records.keys import RecordKey
@@ -90,7 +91,8 @@ class Store:
                 )
             return self.path.exists()
         except OSError as error:
-            raise StoreError(f"cannot use the record store {self.path}: {error.strerror}") from error
+            reason = error.strerror
+            raise StoreError(f"cannot use the record store {self.path}: {reason}") from error
 
     def check_writable(self) -> None:
         """Raise StoreError now if records could not be added, rather than after a long search."""
@@ -175,13 +177,26 @@ def _make_schema(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} is a database of something else (it has a table {found[0]!r}).\n"
             "Set LOOPSTACK_STORE to another file."
         )
-    connection.execute("PRAGMA journal_mode = WAL")
+    _log_ahead(connection)
     connection.execute("BEGIN IMMEDIATE")
     if _schema_version(connection) == 0:  # nobody else was faster
         for command in filter(str.strip, SCHEMA.split(";")):
             connection.execute(command)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging; SQLite itself does not wait here for others that do so."""
+    deadline = monotonic() + WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if monotonic() > deadline:
+                raise
+            sleep(0.01)
 
 
 def _refuse_other_version(connection: sqlite3.Connection, path: Path) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -219,8 +218,7 @@ def measure_task(spec: Specialization, seed: int = 0, inputs: str | None = None)
 
     Raises ArgumentError for a seed that is no integer >= 0.
     """
-    if not isinstance(seed, Integral) or seed < 0:
-        raise ArgumentError(f"seed must be an integer >= 0, found {seed!r}")
+    _check_seed(seed)
     from loopstack.ir.printer import print_program
     from loopstack.machine.peaks import fma_peak
 
@@ -234,6 +232,11 @@ def measure_task(spec: Specialization, seed: int = 0, inputs: str | None = None)
         inputs=inputs,
         peak_gflops=fma_peak(spec.isa, float_type(spec.program), spec.threads) / 1e9,
     )
+
+
+def _check_seed(seed: object) -> None:
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ArgumentError(f"seed must be an integer >= 0, found {seed!r}")
 
 
 @contextmanager

@@ -194,8 +194,8 @@ def _block_products(
 ) -> set[str]:
     """Cut the updates beyond a block of steps off as products."""
     shapes = _shapes(draft.tree.program, strides)
-    found = {name: c for name in f.updates
-             if (c := find_contraction(shapes[name])) and is_worth_blocking(c, hardware)}  # fmt: skip
+    contractions = {name: find_contraction(shapes[name]) for name in f.updates}
+    found = {name: c for name, c in contractions.items() if c and is_worth_blocking(c, hardware)}
     if not found:
         return set()
     products = {name: f"{name}_beyond" for name in found}
@@ -240,8 +240,8 @@ def _free_the_walk(draft: Draft, name: str, shapes: dict[str, StatementShape]) -
 
 
 def _vectorize(draft: Draft, chain: Chain, shapes: dict[str, StatementShape]) -> None:
-    """Move the index that walks memory innermost, and run it as lanes; the first legal one wins."""
-    leaves = [leaf for leaf in leaves_below(chain[-1].body)]
+    """Move the index that walks memory innermost, and run it as lanes; first legal one wins."""
+    leaves = list(leaves_below(chain[-1].body))
     order = [loop.name for loop in chain]
     scored = {name: _score(leaves, name, shapes) for name in order}
     for name in sorted(order, key=lambda n: (-scored[n], -order.index(n))):
@@ -261,7 +261,7 @@ def _vectorize(draft: Draft, chain: Chain, shapes: dict[str, StatementShape]) ->
 
 
 def _score(leaves: list[Leaf], loop: str, shapes: dict[str, StatementShape]) -> float:
-    """Count accesses that are contiguous along ``loop``, writes twice; strided ones count against."""
+    """Count accesses contiguous along ``loop``, writes twice; strided ones count against."""
     total = 0.0
     for leaf in leaves:
         index = next((i for i, form in leaf.binding if loop in form.names), None)
@@ -282,10 +282,8 @@ def _access_score(stride: int) -> float:
 
 
 # ---- threads ------------------------------------------------------------------------------------
-def _parallelize(
-    draft: Draft, loop: Loop, shapes: dict[str, StatementShape], visits: int
-) -> None:
-    """Run the outermost loop that carries nothing in parallel, if one visit of it has enough work."""
+def _parallelize(draft: Draft, loop: Loop, shapes: dict[str, StatementShape], visits: int) -> None:
+    """Run the outermost loop that carries nothing in parallel, if one visit is enough work."""
     leaves = leaves_below([loop])
     flops = sum(shapes[leaf.statement].flops for leaf in leaves)
     if flops // max(visits, 1) < PARALLEL_FLOPS or loop.kind != "seq":

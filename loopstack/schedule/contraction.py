@@ -28,7 +28,7 @@ PAGE_BYTES = 4096
 RESULT_PAGES = 48
 """Of the 64 entries of a first-level data TLB; the packed operands take the others."""
 STREAMED_L2_SHARES = 4
-"""A packed block of the streamed operand comes from L3, whose share of one core is taken as this."""
+"""A packed block of the streamed operand comes from L3: the share of one core, in units of L2."""
 PACK_REUSE = 8
 """A packed panel must be read at least this many times to pay for its copy."""
 
@@ -113,7 +113,7 @@ class Script:
         return -(-size // block.rows) * block.rows
 
     def columns_block(self, block: RegisterBlock, depth: int) -> int | None:
-        """Return NC: a packed block of the streamed operand takes a few times L2; None: all fits."""
+        """Return NC: a packed block of the streamed operand takes a few L2; None: all fits."""
         columns = self.extent(self.c.columns)
         most = STREAMED_L2_SHARES * self.hardware.l2_bytes // (depth * self.c.shape.item_bytes)
         pieces = -(-columns // most)
@@ -217,7 +217,9 @@ class Script:
             f"prefetch {c.shape.write.array} at {name}.mr write",
         ]
         if self._is_parallel():
-            lines += [] if self.has_constant else [f"parallelize {b}.nr" for b in self._streamed_names()]
+            lines += (
+                [] if self.has_constant else [f"parallelize {b}.nr" for b in self._streamed_names()]
+            )
             lines.append(f"parallelize {name}.mc")
         return lines
 
@@ -242,7 +244,9 @@ class Script:
             *self._leaves(inner),
         ]
         if self._is_parallel():
-            lines += [] if self.has_constant else [f"parallelize {b}.ki" for b in self._streamed_names()]
+            lines += (
+                [] if self.has_constant else [f"parallelize {b}.ki" for b in self._streamed_names()]
+            )
             lines.append(f"parallelize {name}.nr")
         return lines
 
@@ -303,7 +307,9 @@ class Script:
 
     def _streamed_place(self) -> tuple[str, str]:
         """Return where streamed operands are packed, and the dimensions of the buffer."""
-        return ("root", "kc, nr, ki, nv") if self.has_constant else (f"{self.name}.kc", "nr, ki, nv")
+        return (
+            ("root", "kc, nr, ki, nv") if self.has_constant else (f"{self.name}.kc", "nr, ki, nv")
+        )
 
     def _streamed_packs(self, place: str, dims: str, depth: str) -> list[str]:
         """Pack every streamed operand; one that lies along the reduction is turned."""

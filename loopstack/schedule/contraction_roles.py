@@ -48,7 +48,7 @@ def find_contraction(shape: StatementShape) -> Contraction | None:
 def _can_stream(
     shape: StatementShape, operand: AccessShape, columns: str, rows: str | None
 ) -> bool:
-    """Contiguous or absent along columns; or along the one reduction index, where a pack turns it."""
+    """Contiguous or absent along columns, or along the one reduction index: a pack turns it."""
     if operand.stride(columns) in (0, 1):
         return True
     reduced = shape.statement.reduction_indices

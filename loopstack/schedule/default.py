@@ -57,9 +57,13 @@ def default_schedule(
                 blocked[name], hardware, threads, constants, prefix.format(name)
             )
             continue
-        lines += _statement_script(shape, Context(hardware, threads, fused.head_of(name), constants))
+        lines += _statement_script(
+            shape, Context(hardware, threads, fused.head_of(name), constants)
+        )
     if threads > 1:
-        lines += [f"parallelize {loop}" for loop, group in fused.groups if _is_worth(group, threads)]
+        lines += [
+            f"parallelize {loop}" for loop, group in fused.groups if _is_worth(group, threads)
+        ]
     return Schedule.parse("\n".join(lines) + "\n")
 
 
@@ -117,7 +121,7 @@ def _row_fold_script(shape: StatementShape, context: Context) -> list[str]:
         if index in shape.outputs:
             lines += _column_fold(shape, index, context)
         else:
-            lines += _lanes_last(shape, index, context) + [f"vectorize {name}.{index}"]
+            lines += [*_lanes_last(shape, index, context), f"vectorize {name}.{index}"]
     return lines + _parallel_script(shape, context, exclude=index)
 
 
@@ -141,7 +145,10 @@ def _column_fold(shape: StatementShape, index: str, context: Context) -> list[st
     others = [i for i in _free_indices(shape, context) if i in shape.outputs and i != index]
     reduced = list(shape.statement.reduction_indices)
     if shape.extents[index] <= strip:
-        return [f"reorder {name} {' '.join([*others, *reduced, index])}", f"vectorize {name}.{index}"]
+        return [
+            f"reorder {name} {' '.join([*others, *reduced, index])}",
+            f"vectorize {name}.{index}",
+        ]
     outer, inner = f"{index}_o", f"{index}_v"
     return [
         f"split {name}.{index} {strip} -> {outer}, {inner} tail=mask",

@@ -139,9 +139,7 @@ def _source_indices(
     return found
 
 
-def _refuse_passed_values(
-    tree: Tree, array: str, indices: Mapping[str, tuple[str, ...]]
-) -> None:
+def _refuse_passed_values(tree: Tree, array: str, indices: Mapping[str, tuple[str, ...]]) -> None:
     passed = carried_value(tree.program, array, indices)
     if passed is None:
         return

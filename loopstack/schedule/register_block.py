@@ -68,5 +68,9 @@ def choose_block(rows: int, columns: int, depth: int, lanes: int, registers: int
     ]
     return min(
         candidates or [RegisterBlock(1, 1)],
-        key=lambda b: (matrix_cycles(b, rows, columns, depth, lanes), -b.rows * b.vectors, b.vectors),
+        key=lambda b: (
+            matrix_cycles(b, rows, columns, depth, lanes),
+            -b.rows * b.vectors,
+            b.vectors,
+        ),
     )

@@ -152,9 +152,7 @@ def _leaf_count(node: Node) -> int:
     return len(leaves_below([node]))
 
 
-def blocking_lines(
-    tree: Tree, f: Factorisation, block: int, products: dict[str, str]
-) -> list[str]:
+def blocking_lines(tree: Tree, f: Factorisation, block: int, products: dict[str, str]) -> list[str]:
     """Return the lines that cut k into blocks, and the products beyond them off the panel.
 
     ``tree`` is the right-looking one; ``products`` names, for every update, its part beyond.
@@ -176,7 +174,8 @@ def product_lines(
 ) -> list[str]:
     """Return the lines that run a part of ``c`` on packed tiles with accumulators in registers.
 
-    ``name`` is the part's; ``block`` is the register block (rows, columns), ``sizes`` the cache block in the same order.
+    ``name`` is the part's; ``block`` is the register block (rows, columns), ``sizes`` the cache
+    block in the same order.
     """
     array = c.shape.write.array
     (rows, columns), (rows_block, columns_block) = block, sizes

@@ -191,7 +191,7 @@ def change_band(
     old = invert(new, [loop.name for loop in band])
     body = substitute(body, {n: form for n, form in old.items() if form != form_of(n)})
     known = {loop.name: loop for loop in band if new.get(loop.name) == form_of(loop.name)}
-    for name in reversed(new):
+    for name in reversed(list(new)):
         same = known.get(name) or Loop(name, ())
         kind = (kinds or {}).get(name, same.kind)
         body = (Loop(name, body, same.extent, kind, same.tail),)

@@ -23,6 +23,13 @@ MOST_STEPS = 16
 """Time steps of a tile: beyond, memory is no limit any more, and borders of tiles cost more."""
 LEAST_POINTS = 4
 """Rows of a tile below which tiles do not pay."""
+WISHED_ROWS, WISHED_PLANES = 16, 8
+"""Extents of a tile along the outermost space loop, of one or of two tiled ones, that are worth
+more than staying in L2: tiles with fewer consist of borders, and L3 is near."""
+FEWEST_POINTS = 2
+"""Rows in L2 below which tiles of so many rows leave L3 as well."""
+ROWS_AT_ONCE = 4
+"""Rows of one nest that are computed together, so that what neighbours share is loaded once."""
 WHOLE_POINTS = 1024
 """Elements of a tile of a single space loop."""
 ARRAYS_PER_CACHE = 4
@@ -52,6 +59,9 @@ def _tile(
     lines, rows = tiling_lines(sweeps, sizes), row_lines(sweeps)
     if threads > 1:
         lines.append(wavefront_line(sweeps))
+    jammed = jam_lines(sweeps)
+    if jammed and draft.attempt([*lines, *jammed, *rows]):
+        return True
     return draft.attempt([*lines, *rows]) or draft.attempt(lines)
 
 
@@ -83,8 +93,9 @@ def tile_sizes(
 ) -> tuple[int, ...] | None:
     """Return the tile of time and of each tiled space loop; None when tiles do not pay.
 
-    The part of the arrays that one step of a tile walks stays in L2 for the next one. A diagonal,
-    half as long as the outermost space loop has tiles, gives each thread at least two tiles.
+    The part of the arrays that one step of a tile walks stays in L2 for the next one, unless rows
+    are very long. A diagonal, half as long as the outermost space loop has tiles, gives each thread
+    at least two tiles.
     """
     total = point_bytes * prod(extents[1 : 1 + sweeps.tiled])
     if total < ARRAYS_PER_CACHE * hardware.l2_bytes:
@@ -104,11 +115,13 @@ def _space_sizes(count: int, points: int, most: int) -> tuple[int, ...]:
 
     The outermost one gets no more than ``most``.
     """
+    if points < FEWEST_POINTS:
+        return (0,) * count
     if count == 1:
-        return (_multiple(min(points, most)),)
+        return (_multiple(min(max(points, WISHED_ROWS), most)),)
     if count > 2:  # no more than two outer loops are worth it
         return (0,) * count
-    outer = _multiple(min(isqrt(points) * 3 // 4, most))
+    outer = _multiple(min(max(isqrt(points) * 3 // 4, WISHED_PLANES), most))
     return (outer, _multiple(points // outer)) if outer else (0, 0)
 
 
@@ -158,6 +171,20 @@ def row_lines(sweeps: Sweeps) -> list[str]:
         return [f"vectorize {nest.loops[-1]}" for nest in sweeps.nests]
     inner = _tile_names(sweeps)[1][-1]
     return [f"vectorize {nest.name}.{inner}" for nest in sweeps.nests]
+
+
+def jam_lines(sweeps: Sweeps) -> list[str]:
+    """Return the lines that compute several rows of a nest at once, where rows run by turns."""
+    first, *others = sweeps.nests
+    if not others or _parts_inside(sweeps):
+        return []
+    index, inner = _index(sweeps, 0), _tile_names(sweeps)[1][-1]
+    lines = [
+        f"split {first.name}.{inner} {ROWS_AT_ONCE} -> {inner}, {index}u",
+        f"distribute {first.name}.{index}u",
+    ]
+    whole = [nest.name for nest in sweeps.nests if None not in nest.loops]
+    return lines + [f"unroll_and_jam {name}.{index}u" for name in whole]
 
 
 def wavefront_line(sweeps: Sweeps) -> str:

@@ -23,7 +23,10 @@ def test_budgets_parse(text: str, budget: Budget) -> None:
     assert Budget.parse(text) == budget
 
 
-@pytest.mark.parametrize("text", ["", "20", "s", "20 seconds ago", "-3s", "0s", "0 trials"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "20", "s", "20 seconds ago", "-3s", "0s", "0 trials", "0.4 trials", "1.5 trials", 10],
+)
 def test_nonsense_is_refused(text: str) -> None:
     with pytest.raises(ArgumentError) as caught:
         Budget.parse(text)

@@ -150,6 +150,19 @@ def test_a_default_that_fails_is_our_bug() -> None:
         run(measurer=FakeMeasurer(judge))
 
 
+def test_an_interrupt_during_the_finals_keeps_the_best() -> None:
+    class Impatient(FakeMeasurer):
+        def duel(self, scripts: list[str], rounds: int) -> list[Timing] | CandidateFault:
+            raise KeyboardInterrupt
+
+    result = run(trials=20, measurer=Impatient())
+    timed = {t.script: t.timing.median_ns for t in result.history if t.timing}
+    assert result.interrupted
+    assert result.timing.median_ns == min(timed.values())
+    assert timed[result.script] == min(timed.values())
+    assert result.speedup == timed[DEFAULT] / min(timed.values())
+
+
 def test_progress_is_told_after_every_candidate() -> None:
     told: list[Progress] = []
     run(trials=12, progress=told.append)

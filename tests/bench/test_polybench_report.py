@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from bench.harness import polybench
 from bench.harness.polybench_rows import Measured
-
 from loopstack.errors import ArgumentError
 from loopstack.measure.timer import Timing
 
@@ -68,7 +68,7 @@ def test_refusals(changes: dict[str, object], message: str) -> None:
 
 
 def test_an_unknown_kernel_gets_the_list() -> None:
-    with pytest.raises(ArgumentError, match="^no kernel 'gem'; kernels: 2mm, 3mm, adi, "):
+    with pytest.raises(ArgumentError, match=r"^no kernel 'gem'; kernels: 2mm, 3mm, adi, "):
         request(kernels=("gem",))
 
 

@@ -9,7 +9,7 @@ import pytest
 from loopstack.cli import bench as bench_verb
 from loopstack.cli.main import installed_version, main
 from loopstack.cli.target import load_file, parse_sizes
-from loopstack.errors import ArgumentError
+from loopstack.errors import ArgumentError, InternalError
 from loopstack.records import Record, RecordKey, default_store
 
 VERBS = ["run", "show", "search", "explain", "doctor", "bench"]
@@ -88,6 +88,17 @@ def test_a_size_without_a_value(module: Path, capsys: pytest.CaptureFixture[str]
     assert (code, err) == (2, "error: expected --size NAME=VALUE such as m=512, found 'i'\n")
 
 
+def test_a_size_given_twice(module: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, "run", f"{module}:double", "-s", "i=4", "-s", "i=5")
+    assert (code, err) == (2, "error: size i is given twice: 4 and 5\n")
+
+
+def test_more_memory_than_there_is(module: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, "run", f"{module}:double", "-s", f"i={1 << 46}")
+    assert code == 2
+    assert err.startswith("error: not enough memory: Unable to allocate ")
+
+
 def test_a_file_that_raises(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "broken.py"
     path.write_text("x = 1\ny = x / 0\n")
@@ -127,6 +138,24 @@ def test_bench_without_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert str(caught.value) == (
         "bench/ is not here: the benchmarks are part of the source checkout, not of the installed "
         "package.\nRun this command inside a checkout of LoopStack."
+    )
+
+
+# ---- bugs of ours ------------------------------------------------------------------------------
+def test_a_bug_leaves_what_repeats_it_in_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise InternalError("the nest is odd", "nest text")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("loopstack.cli.records.default_store", broken)
+    code, _, err = call(capsys, "records", "list")
+    (kept,) = tmp_path.iterdir()
+    assert (code, kept.read_text()) == (1, "the nest is odd\n\nnest text\n")
+    assert err == (
+        f"internal error: the nest is odd\nWhat repeats it was written to {kept}.\n"
+        "Please report this bug in LoopStack.\n"
     )
 
 
@@ -201,6 +230,16 @@ def test_prune(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_merging_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = call(capsys, "records", "merge", "no-such-file.jsonl")
     assert (code, err) == (2, "error: cannot read no-such-file.jsonl: No such file or directory\n")
+
+
+def test_merging_a_file_that_is_not_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tuned.jsonl"
+    path.write_bytes(b"\xff\xfe\x00")
+    code, _, err = call(capsys, "records", "merge", path)
+    assert code == 2
+    assert err == f"error: cannot read {path}: it is not text (invalid start byte)\n"
 
 
 def test_a_damaged_store_is_one_message(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from loopstack.cli.display import SearchDisplay
 from loopstack.cli.main import main
-from loopstack.records import default_store
+from loopstack.errors import StoreError
+from loopstack.records import Progress, Store, default_store
 
 MODULE = """
 import loopstack as ls
@@ -90,9 +94,8 @@ def test_search_explain_and_records_belong_together(
         assert piece in out
     assert re.search(r"strategy \w+, seed 3", out)
     assert call(capsys, "explain", *words)[1].startswith("hit: ")
-    assert "miss: threads: stored 1, wanted 2" in call(
-        capsys, "explain", target, *SIZES, "--threads", "2"
-    )[1]
+    on_two = call(capsys, "explain", target, *SIZES, "--threads", "2")[1]
+    assert on_two == "miss: threads: stored 1, wanted 2\n"
     other = (target, "-s", "m=24", "-s", "n=20", "-s", "k=30", "--threads", "1")
     assert call(capsys, "explain", *other)[1] == (
         "miss: sizes: stored m=24 k=28 n=20, wanted m=24 k=30 n=20\n"
@@ -105,6 +108,71 @@ def test_search_goes_on(target: str, capsys: pytest.CaptureFixture[str]) -> None
     assert call(capsys, "search", *words)[0] == 0
     assert call(capsys, "search", *words, "--resume")[0] == 0
     assert len([r for r in default_store().records() if r.final]) == 2
+
+
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """A shell starts background jobs deaf to Ctrl-C, and tests may be one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
+def test_an_interrupted_search_keeps_the_best_and_can_go_on(
+    target: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: SearchDisplay, progress: Progress) -> None:
+        if progress.trials == 4 and progress.left:
+            signal.raise_signal(signal.SIGINT)
+
+    words = (target, *SIZES, "--threads", "1")
+    with monkeypatch.context() as patch:
+        patch.setattr(SearchDisplay, "__call__", interrupt)
+        code, out, err = call(capsys, "search", *words, "--budget", "60s")
+    assert (code, err) == (0, "")
+    assert "4 candidates (0 failed) interrupted after" in out
+    assert "vs NumPy     not compared after an interrupt" in out
+    stored = default_store().records()
+    assert sum(record.final for record in stored) == 1
+    code, out, _ = call(capsys, "search", *words, "--budget", "9 trials", "--resume")
+    assert code == 0
+    assert "9 candidates" in out
+    assert sum(record.final for record in default_store().records()) == 2
+
+
+@pytest.mark.usefixtures("heard_interrupts")
+def test_an_interrupt_before_anything_is_measured(
+    target: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("loopstack.measure.Worker.submit", interrupt)
+    words = (target, *SIZES, "--threads", "1", "--budget", "60s")
+    assert call(capsys, "search", *words) == (130, "", "")
+
+
+def test_a_store_that_fails_after_the_search_does_not_cost_the_result(
+    target: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(Store, "add", fail)
+    words = (target, *SIZES, "--threads", "1", "--budget", "3 trials")
+    with pytest.warns(UserWarning, match="the schedule found was not stored: the disk is full"):
+        code, out, _ = call(capsys, "search", *words)
+    assert code == 0
+    assert "stored in    nothing: see the warning above" in out
+    assert "schedule 1" in out
+
+
+def test_code_for_another_cpu_can_be_shown(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for isa in ("avx2", "avx512"):
+        code, out, _ = call(capsys, "show", target, *SIZES, "--what", "asm", "--isa", isa)
+        assert code == 0
+        assert "vfmadd" in out
 
 
 def test_an_unknown_strategy_gets_the_list(target: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from harness.inputs import inputs
@@ -18,7 +20,7 @@ from loopstack.schedule.affine_default import affine_schedule
 from loopstack.schedule.hardware import Hardware
 from loopstack.schedule.script import Schedule, build
 from loopstack.schedule.sweeps import find_sweeps
-from loopstack.schedule.time_tiling import row_lines, tiling_lines, wavefront_line
+from loopstack.schedule.time_tiling import jam_lines, row_lines, tiling_lines, wavefront_line
 
 DESKTOP = Hardware("avx2", 32, 16, 32 * 1024, 512 * 1024)
 TILES = {
@@ -38,6 +40,10 @@ WANTED = {
         skew B.i B.t 2
         tile B.t B.i 8 16 -> to, io, ti, ii
         wavefront B.to B.io -> tow
+        split B.ii 4 -> ii, iu
+        distribute B.iu
+        unroll_and_jam B.iu
+        unroll_and_jam A.iu
         vectorize B.j
         vectorize A.j
     """,
@@ -58,8 +64,13 @@ WANTED = {
         fuse S0.i ex.i shift=0
         fuse S0.i hz.i shift=1
         skew S0.i S0.t 1
-        tile S0.t S0.i 12 12 -> to, io, ti, ii
+        tile S0.t S0.i 16 16 -> to, io, ti, ii
         wavefront S0.to S0.io -> tow
+        split S0.ii 4 -> ii, iu
+        distribute S0.iu
+        unroll_and_jam S1.iu
+        unroll_and_jam ex.iu
+        unroll_and_jam hz.iu
         vectorize S0.j
         vectorize S1.j
         vectorize ex.j
@@ -86,7 +97,8 @@ def lines_of(name: str, program: Program, tile: tuple[int, ...], threads: int) -
     lines = tiling_lines(sweeps, tile)
     if threads > 1:
         lines.append(wavefront_line(sweeps))
-    return lines + (row_lines(sweeps) if name != "seidel-2d" else [])
+    rows = row_lines(sweeps) if name != "seidel-2d" else []
+    return [*lines, *jam_lines(sweeps), *rows]
 
 
 @pytest.mark.parametrize("name", WANTED)
@@ -155,3 +167,25 @@ def test_a_smaller_shift_or_skew_is_illegal(name: str, line: str, less: str, thr
     )
     assert legality.check(legal) is None
     assert legality.check(illegal) is not None
+
+
+def ways() -> list[list[str]]:
+    """Return schedules of two one-dimensional sweeps, legal and illegal ones."""
+    found = []
+    for shift, skew, tile in product((0, 1, 2), (0, 1, 2, 3), ("", "2 4", "5 3")):
+        lines = [f"fuse B.i A.i shift={shift}", f"skew B.i B.t {skew}"]
+        if tile:
+            lines.append(f"tile B.t B.i {tile} -> to, io, ti, ii")
+        fronts = "wavefront B.to B.io -> w" if tile else "wavefront B.t B.i -> w"
+        inner = "distribute B.ii" if tile else "parallelize B.i"
+        found += [lines, [*lines, fronts], [*lines, inner]]
+    return found
+
+
+def test_distances_say_what_all_pairs_of_instances_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = bound("jacobi-1d", 7, 13)
+    trees = [build(Schedule.parse("\n".join(["schedule 1", *each])), program) for each in ways()]
+    with_distances = [legality.check(tree) is None for tree in trees]
+    monkeypatch.setattr(legality, "surely_apart", lambda *_: False)
+    assert with_distances == [legality.check(tree) is None for tree in trees]
+    assert 0 < sum(with_distances) < len(trees)

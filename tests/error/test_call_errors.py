@@ -141,9 +141,7 @@ def test_tensor_that_requires_grad() -> None:
     torch = pytest.importorskip("torch")
     a = torch.ones(2, 2, requires_grad=True)
     text = refused(ls.ArgumentError, lambda: matmul(a, torch.ones(2, 2)))
-    assert text == (
-        "argument A requires grad and kernels record no gradients: pass A.detach()"
-    )
+    assert text == ("argument A requires grad and kernels record no gradients: pass A.detach()")
 
 
 def test_tensor_inside_vmap() -> None:
@@ -230,10 +228,20 @@ def test_instruction_set_of_another_cpu() -> None:
     )
 
 
-def test_constant_of_the_wrong_shape() -> None:
-    text = refused(
-        ls.ShapeError, lambda: matmul.specialize(m=2, n=2, k=2, const={"B": ones(3, 2)})
+def test_truth_values_in_memory() -> None:
+    @ls.kernel
+    def inverted(x: ls.bool_["n"]) -> ls.bool_["n"]:
+        return ~x[ls.indices("n")]
+
+    asked = refused(ls.UnsupportedTarget, lambda: inverted(np.ones(3, bool)))
+    assert asked == (
+        "inverted: x is stored as ls.bool_, which the code generator cannot do yet: use ls.i32 "
+        "(ls.where(condition, 1, 0), and x != 0)"
     )
+
+
+def test_constant_of_the_wrong_shape() -> None:
+    text = refused(ls.ShapeError, lambda: matmul.specialize(m=2, n=2, k=2, const={"B": ones(3, 2)}))
     assert text == "constant B has shape (3, 2), expected (2, 2)"
 
 

@@ -1,4 +1,4 @@
-"""Settings of any kind that make no sense: sizes, threads, seeds, budgets, knobs; the exact texts."""
+"""Settings that make no sense: sizes, threads, seeds, budgets, knobs; the exact texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def matmul(A: ls.f32["m k"], B: ls.f32["k n"]) -> ls.f32["m n"]:
 
 
 SIZES = {"m": 3, "n": 4, "k": 5}
-THREADS = "threads must be an integer from 1 to 512, found {} (default: the CPUs this process may use)"
+THREADS = (
+    "threads must be an integer from 1 to 512, found {} (default: the CPUs this process may use)"
+)
 
 
 def refused(error: type[Exception], call: Callable[[], Any]) -> str:
@@ -63,7 +65,7 @@ def test_like_takes_a_list_as_well() -> None:
 
 def test_constants_that_are_no_mapping() -> None:
     text = refused(ls.ArgumentError, lambda: matmul.specialize(SIZES, const=[1]))
-    assert text == "const= is a mapping such as {'B': array}, found list"
+    assert text == "const= is a mapping such as {'B': array}, found [1]"
 
 
 # ---- threads ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,9 +144,7 @@ def test_a_name_that_is_too_long(tmp_path: Path) -> None:
     assert str(caught.value) == f"cannot use the record store {path}: File name too long"
 
 
-def test_a_store_locked_by_another_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_locked_by_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "records.db"
     Store(path).add(RECORD)
     monkeypatch.setattr("loopstack.records.store.WAIT_S", 0.05)
@@ -160,6 +159,27 @@ def test_a_store_locked_by_another_process(
     assert Store(path).best(KEY) == RECORD
     other.close()
     assert Store(path).records() == [RECORD]
+
+
+class _Busy(sqlite3.Connection):
+    """Refuses write-ahead logging twice, as SQLite does while another process switches to it."""
+
+    refusals = 2
+
+    def execute(self, command: str, *values: Any) -> sqlite3.Cursor:
+        if "journal_mode" in command and self.refusals:
+            self.refusals -= 1
+            raise sqlite3.OperationalError("database is locked")
+        return super().execute(command, *values)
+
+
+def test_a_new_store_waits_for_others_that_make_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "records.db")
+    busy = sqlite3.connect(store.path, isolation_level=None, factory=_Busy)
+    monkeypatch.setattr(store, "_connect", lambda writing: busy)
+    assert store.add(RECORD) == 1
 
 
 def test_a_store_that_may_not_be_written_is_still_read() -> None:

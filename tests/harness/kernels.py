@@ -344,6 +344,18 @@ def row_argmax(x: ls.f32["i j"]) -> ls.i64["i"]:
     return ls.argmax(x[i, j], over=j)
 
 
+@case(lambda x: (x > 0).any(1).astype(np.int32), *ROW_SIZES)
+def row_has_positive(x: ls.f32["i j"]) -> ls.i32["i"]:
+    i, j = ls.indices("i j")
+    return ls.where(ls.any(x[i, j] > 0, over=j), 1, 0)
+
+
+@case(lambda x: (x > 0).sum(1), *ROW_SIZES)
+def row_positives(x: ls.f64["i j"]) -> ls.i64["i"]:
+    i, j = ls.indices("i j")
+    return ls.sum(ls.cast(x[i, j] > 0, ls.i64), over=j)
+
+
 @case(lambda x: np.cumsum(x, axis=1), *ROW_SIZES)
 def running_sum(x: ls.f32["i j"]) -> ls.f32["i j"]:
     i, j = ls.indices("i j")

@@ -198,7 +198,7 @@ def test_loop_names_are_unique_in_a_statement():
 
 # ---- accesses -----------------------------------------------------------------------------------
 def requirements(function) -> list[str]:
-    return [line.split(" \"")[0] for line in text(function) if line.startswith("require")]
+    return [line.split(' "')[0] for line in text(function) if line.startswith("require")]
 
 
 def test_accesses_that_stay_inside_need_nothing():

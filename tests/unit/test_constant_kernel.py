@@ -18,7 +18,9 @@ def integers(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.integers(-4, 5, shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("sizes", [(1, 1, 1), (5, 7, 3), (37, 50, 20), (64, 64, 64), (96, 130, 257)])
+@pytest.mark.parametrize(
+    "sizes", [(1, 1, 1), (5, 7, 3), (37, 50, 20), (64, 64, 64), (96, 130, 257)]
+)
 def test_equal_to_numpy(sizes: tuple[int, int, int]) -> None:
     m, n, k = sizes
     rng = np.random.default_rng(0)

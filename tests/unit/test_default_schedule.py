@@ -34,7 +34,9 @@ def matmul(A: ls.f32["m k"], B: ls.f32["k n"]) -> ls.f32["m n"]:
 def test_text(shape: str, hardware: Hardware, golden: Golden) -> None:
     m, n, k = SHAPES[shape]
     bound = matmul.program.bind({"m": m, "n": n, "k": k})
-    golden(str(default_schedule(bound, hardware.isa, 2, hardware=hardware)), f"{shape}.{hardware.isa}")
+    golden(
+        str(default_schedule(bound, hardware.isa, 2, hardware=hardware)), f"{shape}.{hardware.isa}"
+    )
 
 
 @ls.kernel

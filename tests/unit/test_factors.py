@@ -61,5 +61,6 @@ def nest_of(reassociate: bool) -> str:
 
 def test_the_factor_multiplies_at_the_store_where_sums_may_be_regrouped() -> None:
     inner, outer = "mul(A[", "mul(a[0], C.acc["
-    assert inner in nest_of(True) and outer in nest_of(True)
+    assert inner in nest_of(True)
+    assert outer in nest_of(True)
     assert outer not in nest_of(False)
