@@ -1,6 +1,7 @@
 """Turn subscripts into element offsets: one affine form over loops per access.
 
-A folded temporary loses the common loops and is shifted to its origin on the way.
+A folded temporary loses the common loops and is shifted to its origin on the way. Since every
+expression is built anew here, it gets its cheapest operations as well.
 """
 
 from __future__ import annotations
@@ -9,23 +10,30 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from loopstack.ir.affine import Affine, Atom
-from loopstack.ir.expr import Const, Expr, Load, Op
+from loopstack.ir.expr import Expr, Load, Op
 from loopstack.ir.program import Access
 from loopstack.lower.nest import Assign, LaneFold, NestArray, NestNode, Touch, edit
+from loopstack.lower.operations import cheapest
 from loopstack.lower.storage import Folding
 
 Nodes = tuple[NestNode, ...]
 
 
-def linearize(body: Nodes, arrays: dict[str, NestArray], foldings: dict[str, Folding]) -> Nodes:
-    """Replace every access by a single offset in elements."""
-    return edit(body, _Linearizer(arrays, foldings).visit)
+def linearize(
+    body: Nodes, arrays: dict[str, NestArray], foldings: dict[str, Folding], reassociate: bool
+) -> Nodes:
+    """Replace every access by a single offset in elements, and operations by cheaper ones.
+
+    Divisions change their rounding only with ``reassociate``.
+    """
+    return edit(body, _Linearizer(arrays, foldings, reassociate).visit)
 
 
 @dataclass(frozen=True)
 class _Linearizer:
     arrays: dict[str, NestArray]
     foldings: dict[str, Folding]
+    reassociate: bool
 
     def visit(self, node: NestNode) -> Nodes:
         if isinstance(node, Assign):
@@ -40,7 +48,8 @@ class _Linearizer:
 
     def expr(self, node: Expr | LaneFold) -> Expr:
         if isinstance(node, Op):
-            return _number(Op(node.name, tuple([self.expr(arg) for arg in node.args]), node.dtype))
+            op = Op(node.name, tuple([self.expr(arg) for arg in node.args]), node.dtype)
+            return cheapest(op, self.reassociate)
         if isinstance(node, Load):
             return Load(node.array, self.offset(node.array, node.subscripts), node.dtype)
         if isinstance(node, LaneFold):
@@ -73,10 +82,3 @@ class _Linearizer:
 
 
 _NONE: frozenset[str] = frozenset()
-
-
-def _number(op: Op) -> Op:
-    """Choose 1 or 0 where a truth value becomes a number: a mask is none in a register."""
-    if op.name != "cast" or op.args[0].dtype != "bool_":
-        return op
-    return Op("select", (op.args[0], Const(1, op.dtype), Const(0, op.dtype)), op.dtype)

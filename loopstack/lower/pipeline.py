@@ -57,11 +57,13 @@ def lower_to_nest(tree: Tree, isa: str, strides: Strides | None = None, threads:
     buffers, shared, private = place_buffers(list(foldings.values()), aligns)
     arrays = _arguments(tree, strides or {}) + buffers + _registers(parts)
     # From here on an access is one offset, and loops that run once are gone.
-    body = simplify(linearize(parts.body, {a.name: a for a in arrays}, foldings))
+    reassociate = tree.program.reassociate
+    body = linearize(parts.body, {a.name: a for a in arrays}, foldings, reassociate)
+    body = simplify(body)
     # From here on the iterations of a vector loop are independent.
     body = part_lanes(body, frozenset(a.name for a in parts.registers))
     # From here on what scalar code updates repeatedly, or needs next time, is in registers.
-    body, registers = replace_scalars(body, arrays, tree.program.reassociate)
+    body, registers = replace_scalars(body, arrays, reassociate)
     arrays = arrays + registers
     return Nest(tree.program.name, threads, tuple(arrays), body, shared, private)
 

@@ -9,17 +9,12 @@ linear in x keeps its form, and its operands are tried instead.
 
 from __future__ import annotations
 
-import math
-import struct
-from contextlib import suppress
 from dataclasses import dataclass
 
-from loopstack.ir.expr import Const, Expr, Load, Op, rewrite, walk
+from loopstack.ir.expr import Const, Expr, Load, Op, walk
 from loopstack.ir.program import Access
 from loopstack.lower.nest import Assign, For, NestNode
-
-FLOATS = ("f32", "f64")
-LEAST_NORMAL = {"f32": 2.0**-126, "f64": 2.0**-1022}
+from loopstack.lower.operations import FLOATS
 
 
 @dataclass(frozen=True)
@@ -70,38 +65,6 @@ def shorten(expr: Expr, carried: Load) -> Expr:
     if isinstance(expr, Op):
         return Op(expr.name, tuple([shorten(arg, carried) for arg in expr.args]), expr.dtype)
     return expr
-
-
-def multiply_by_reciprocals(expr: Expr) -> Expr:
-    """Turn divisions by constants into multiplications; needs ``reassociate``."""
-    return rewrite(expr, _without_division)
-
-
-def _without_division(node: Expr) -> Expr:
-    if isinstance(node, Op) and node.name == "div":
-        factor = _reciprocal(node.args[1])
-        if factor is not None:
-            return Op("mul", (node.args[0], factor), node.dtype)
-    return node
-
-
-def _reciprocal(divisor: Expr) -> Const | None:
-    """Return 1/divisor where that is a normal number of the divisor's type."""
-    if not isinstance(divisor, Const) or divisor.dtype not in FLOATS or not divisor.value:
-        return None
-    with suppress(OverflowError):
-        value = _rounded(1.0 / divisor.value, divisor.dtype)
-        if math.isfinite(value) and abs(value) >= LEAST_NORMAL[divisor.dtype]:
-            return Const(value, divisor.dtype)
-    return None
-
-
-def _rounded(value: float, dtype: str) -> float:
-    """Return ``value`` in the precision of ``dtype``; raises OverflowError beyond its range."""
-    if dtype == "f64":
-        return value
-    single: float = struct.unpack("f", struct.pack("f", value))[0]
-    return single
 
 
 # ---- slope * x + rest -----------------------------------------------------------------------

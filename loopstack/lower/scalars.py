@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loopstack.ir.expr import Expr, Op, rewrite
 from loopstack.lower.carry import carry
 from loopstack.lower.keep import keep_in_registers
-from loopstack.lower.nest import Assign, NestArray, NestNode, edit
-from loopstack.lower.recurrence import ShortChains, multiply_by_reciprocals
+from loopstack.lower.nest import Assign, For, If, NestArray, NestNode, edit
+from loopstack.lower.recurrence import ShortChains
 from loopstack.lower.registers import Registers
 from loopstack.lower.unroll import unroll_short_bodies
 
@@ -20,12 +19,11 @@ def replace_scalars(
 ) -> tuple[Nodes, list[NestArray]]:
     """Return ``body`` with elements in registers, and those registers.
 
-    Sums and divisions change their rounding only with ``reassociate``.
+    Sums change their rounding only with ``reassociate``.
     """
-    body = edit(body, _with_subtractions)
+    if not _has_scalar_code(body):
+        return body, []
     registers = Registers({array.name: array for array in arrays})
-    if reassociate:
-        body = edit(body, _without_divisions)
     body = keep_in_registers(body, registers)
     body = carry(body, registers)
     if reassociate:
@@ -33,26 +31,13 @@ def replace_scalars(
     return unroll_short_bodies(body), registers.made
 
 
-def _with_subtractions(node: NestNode) -> Nodes:
-    """Turn a + (-b) into a - b, which rounds the same and is one operation on a product."""
-    if not isinstance(node, Assign):
-        return (node,)
-    expr = rewrite(node.expr, _subtraction)
-    return (node if expr is node.expr else Assign(node.target, expr, node.statement, node.stream),)
-
-
-def _subtraction(node: Expr) -> Expr:
-    if isinstance(node, Op) and node.name == "add":
-        left, right = node.args
-        if isinstance(right, Op) and right.name == "neg":
-            return Op("sub", (left, right.args[0]), node.dtype)
-        if isinstance(left, Op) and left.name == "neg":
-            return Op("sub", (right, left.args[0]), node.dtype)
-    return node
-
-
-def _without_divisions(node: NestNode) -> Nodes:
-    if not isinstance(node, Assign):
-        return (node,)
-    expr = multiply_by_reciprocals(node.expr)
-    return (node if expr is node.expr else Assign(node.target, expr, node.statement, node.stream),)
+def _has_scalar_code(nodes: Nodes) -> bool:
+    for node in nodes:
+        if isinstance(node, For):
+            if node.kind != "vector" and _has_scalar_code(node.body):
+                return True
+        elif isinstance(node, Assign) or (
+            isinstance(node, If) and _has_scalar_code(node.then + node.orelse)
+        ):
+            return True
+    return False
