@@ -34,18 +34,20 @@ class Member:
 
 
 class EvolveProposer:
-    """Proposes the templates' first answers and random draws, then more and more children."""
+    """Proposes the first answers of templates and random draws, then more and more children."""
 
     def __init__(self, space: ProgramSpace, start: Proposal, rng: random.Random) -> None:
         self._space, self._rng = space, rng
         self._random = RandomProposer(space, start, rng)
         self._members: list[Member] = []
-        self._proposed = self._reported = 0
+        self._reported = 0
+        self._first = [Proposal(script) for script in space.starts]
+        if space.slots:
+            self._first.append(self._from_slots(defaults(space.slots)))
 
     def propose(self) -> Proposal | None:
-        if self._proposed == 0:
-            self._proposed = 1
-            return self._from_slots(defaults(self._space.slots))
+        if self._first:
+            return self._first.pop()
         young = self._reported < FIRST_DRAWS
         fresh = FIRST_FRESH_SHARE if young else FRESH_SHARE
         if not self._members or self._rng.random() < fresh:
@@ -64,6 +66,8 @@ class EvolveProposer:
 
     def _child(self) -> Proposal | None:
         parent = self._parent()
+        if not self._space.slots:
+            return edited(self._space, parent.script, self._rng)
         if not parent.slots and self._rng.random() > EDIT_SHARE:
             parent = self._parent()  # slots lead further than edits: one more draw for them
         if not parent.slots or self._rng.random() < EDIT_SHARE:

@@ -20,6 +20,9 @@ class RandomProposer:
         self._space, self._start, self._rng = space, start, rng
 
     def propose(self) -> Proposal | None:
+        if not self._space.slots:
+            start = self._rng.choice([self._start.script, *self._space.starts])
+            return edited(self._space, start, self._rng)
         if self._rng.random() < EDIT_SHARE:
             return edited(self._space, self._start.script, self._rng)
         slots = draw(self._space.slots, self._rng)

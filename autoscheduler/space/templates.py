@@ -1,7 +1,8 @@
 """A whole program's slots, and the script of an assignment.
 
 Every statement gets the template its accesses call for; one more slot says whether neighbours are
-fused along their outermost index, as the default schedule would.
+fused along their outermost index, as the default schedule would. Statements of an affine program
+share loops in ways no template foresees: it has no slots, only scripts to start from, and edits.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from autoscheduler.space.slots import Choice, Slot
 from autoscheduler.space.trees import TreeCache
 from loopstack.ir.program import Program
 from loopstack.schedule.access_shape import StatementShape, statement_shape
+from loopstack.schedule.affine_default import is_affine
 from loopstack.schedule.fusion import Fused, fusion_script
 from loopstack.schedule.hardware import Hardware
 
@@ -61,8 +63,15 @@ class ProgramSpace:
         ]
 
     @cached_property
+    def starts(self) -> list[str]:
+        """Scripts worth measuring beside the default: the program as it is written."""
+        return [f"{HEADER}\n"] if is_affine(self.program) else []
+
+    @cached_property
     def slots(self) -> list[Slot]:
         """All slots; those of an unused template are drawn, too, and ignored."""
+        if is_affine(self.program):
+            return []
         merged = {slot.name: slot for t in (*self.apart, *self.together) for slot in t.slots}
         ways = ("yes", "no") if self.together else ("no",)
         return [Slot(FUSE, ways, ordered=False), *merged.values()]

@@ -166,6 +166,8 @@ class _Planning:
         inside = [x for x in below if x.name not in self.reducing or x.kind == "vector"]
         if any(loop.kind not in ("vector", "unroll") for loop in inside):
             return False
+        if any(loop.kind == "parallel" for loop in below):  # legal where it runs at most once
+            return False
         used = prod((_rounded(loop, self.ranges, lanes) for loop in inside), start=1)
         return used <= self.target.registers * lanes
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from loopstack.errors import WrongResult
-from loopstack.ir.loop_tree import Tree, identity_tree
+from loopstack.ir.loop_tree import Tree
 from loopstack.ir.program import Program
 from loopstack.measure.execute import Executable, Workbench, compile_text
 from loopstack.measure.inputs import default_inputs, extents
@@ -136,13 +136,14 @@ def run_scalar(
 
 def scalar_tree(program: Program, strides: Strides) -> Tree:
     """Return the program's own loops, each nest in the order of memory where that is legal."""
-    from loopstack.poly import legality
-    from loopstack.schedule.script import Schedule, build
+    from loopstack.schedule.greedy import Draft
 
-    orders = (memory_order(program, name, strides) for name in program.statement_by_name)
-    script = "\n".join(["schedule 1", *(line for line in orders if line)])
-    tree = build(Schedule.parse(script), program)
-    return tree if legality.check(tree) is None else identity_tree(program)
+    draft = Draft(program)
+    for name in program.statement_by_name:
+        line = memory_order(program, name, strides)
+        if line is not None:
+            draft.attempt([line])
+    return draft.tree
 
 
 def memory_order(program: Program, name: str, strides: Strides) -> str | None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import loopstack as ls
+from bench.suites import polybench
 from loopstack.machine.features import target_isa
 from loopstack.measure import Measured, MeasureTask, Worker
 from loopstack.records import Progress, default_store
@@ -54,6 +55,26 @@ def test_a_search_on_two_threads() -> None:
     kernel = softmax.specialize(i=64, j=70, threads=2)
     expected = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(kernel(x), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("strategy", ["random", "evolve"])
+@pytest.mark.parametrize("name", ["jacobi-2d", "lu", "nussinov", "trisolv", "gemm"])
+def test_affine_programs_are_searched_by_edits(name: str, strategy: str) -> None:
+    kernel, sizes = polybench.load(name), polybench.sizes_of(name, "mini")
+    found = kernel.search(sizes, budget="20 trials", strategy=strategy, threads=2)
+    assert [t.said for t in found.history if t.fault] == []
+    assert len({t.script for t in found.history}) == found.trials > 3
+    kernel.specialize(sizes, threads=2).with_schedule(found.schedule).check()
+
+
+def test_evolution_of_an_affine_program_starts_from_the_default_and_from_the_original() -> None:
+    kernel, sizes = polybench.load("trmm"), polybench.sizes_of("trmm", "mini")
+    found = kernel.search(sizes, budget="3 trials", strategy="evolve", threads=1)
+    first, second, *_ = found.history
+    assert first.script == str(
+        kernel.specialize(sizes, threads=1).specialization.default_schedule()
+    )
+    assert second.script == "schedule 1\n"
 
 
 def test_progress_can_be_watched() -> None:

@@ -176,6 +176,8 @@ RIGHT: dict[str, Case] = {
         triangle("lower_update"), {"N": 1}, "vectorize S.i; shift S.i 0; vectorize S.k"),
     "a partial sum read between its terms": (
         triangle("running_sum"), {"N": 9}, "split S0.i 4 -> a, b"),
+    "a parallel loop of one iteration over the terms": (
+        programs.scaled_sum, {"n": 17}, "split out.i 64 -> a, b; parallelize out.a"),
     # Where temporaries live.
     "a temporary between lanes": (copied, {"n": 19}, "fuse t.i y.i; vectorize t.i"),
     "a temporary between threads": (
