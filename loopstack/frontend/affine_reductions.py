@@ -22,6 +22,7 @@ from loopstack.frontend.affine_statements import Draft
 from loopstack.frontend.graph import Node, TensorData
 from loopstack.frontend.promotion import constant
 from loopstack.ir.affine import Affine
+from loopstack.ir.injective import constant_extents, loops_told
 from loopstack.ir.operators import identity
 from loopstack.ir.program import Reduction, Statement
 
@@ -115,7 +116,14 @@ def _starts(first: Statement, update: Statement) -> bool:
         and (first.write.array, subscripts) == (update.write.array, update.write.subscripts)
         and given == needed
         and set(update.reduction_indices) == inner != set()
+        and _writes_once(first)
     )
+
+
+def _writes_once(first: Statement) -> bool:
+    """Tell whether no element gets its first value twice: C[i // 2] = 0 would start it anew."""
+    extents = constant_extents(first.constraints)
+    return loops_told(first.write.subscripts, extents) >= set(first.indices)
 
 
 def _shares_loop(first: Statement, update: Statement, other: Statement) -> bool:

@@ -7,7 +7,8 @@ Invariants checked, for every program that leaves a frontend or a reader:
 * temporaries are written, inputs and scalars never are; scalars have rank 0;
 * every operator gets the operands its row in ``ir/operators.py`` asks for, the dtype of a node
   is what that row gives, and a statement's expression has the dtype of the array it writes;
-* a reduction has an operator that exists and does not read a bool;
+* a reduction has an operator that exists and does not read a bool; one that starts from the
+  identity starts each element once: its subscripts tell every index they mention;
 * ``order`` is empty or has one entry more than there are indices.
 """
 
@@ -19,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from loopstack.errors import InternalError
 from loopstack.ir.affine import Affine
 from loopstack.ir.expr import DTYPES, Const, Expr, IndexValue, Load, Op, walk
+from loopstack.ir.injective import constant_extents, loops_told
 from loopstack.ir.operators import OPERATORS, REDUCTIONS, result_dtype
 from loopstack.ir.program import Program, Requirement, Statement
 
@@ -118,6 +120,11 @@ def _result_problems(program: Program, s: Statement) -> Iterator[str]:
             yield f"unknown reduction {s.reduction.operator}"
         if s.expr.dtype == "bool_":
             yield "a reduction over bool_ is not defined"
+        if s.reduction.init == "identity":
+            kept = set(s.indices) - set(s.reduction_indices)
+            told = loops_told(s.write.subscripts, constant_extents(s.constraints))
+            for index in sorted(kept - told):
+                yield f"its sum starts anew for each {index}, which {s.write} does not tell"
 
 
 def _access_problems(

@@ -24,6 +24,7 @@ from typing import Literal
 from loopstack.ir.affine import Affine
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.expr import ITEM_SIZE_BYTES, Const, Expr, Load, Op, loads
+from loopstack.ir.injective import loops_told
 from loopstack.ir.loop_tree import Leaf, Loop, Tree
 from loopstack.ir.program import Access, Array
 from loopstack.lower.bounds import leaves_below, shared_bounds
@@ -140,7 +141,7 @@ class _Planning:
             return None
         names = [loop.name for loop in self.path]
         depth = max(names.index(stage.loop) + 1 if stage.loop in names else 0, self.scope)
-        if self._results(depth) is None:
+        if not self._has_one_accumulator_each(depth):
             return None
         if stage.space == "local":
             return depth, "local"
@@ -151,7 +152,7 @@ class _Planning:
         for depth, loop in enumerate(self.path):
             if loop.name not in self.reducing or not self._fits(depth) or not self._is_alone(loop):
                 continue
-            if self._results(depth) is not None:
+            if self._has_one_accumulator_each(depth):
                 return depth, "registers"
         return self._outermost()
 
@@ -209,6 +210,17 @@ class _Planning:
         if couples(self.leaf, names, self._kept):
             return shadow_on_results(self.leaf, inner)
         return results_of(self.leaf, names)
+
+    def _has_one_accumulator_each(self, depth: int) -> bool:
+        """Tell whether each iteration of the kept loops below a place is another, known result."""
+        if self._results(depth) is None:
+            return False
+        above = {loop.name for loop in self.path[:depth]}
+        kept = {loop.name for loop in self.path[depth:] if loop.name not in self.reducing}
+        if not kept:
+            return True
+        extents = {name: max(high - low + 1, 0) for name, (low, high) in self.ranges.items()}
+        return kept <= loops_told(self.leaf.write.subscripts, extents, above)
 
     def _plan_at(self, depth: int, space: Space) -> Plan:
         above, below = self.path[:depth], self.path[depth:]

@@ -24,6 +24,7 @@ from loopstack.schedule.lookup import (
     owner_of,
 )
 from loopstack.schedule.order import require_perfect
+from loopstack.schedule.results import refuse_mixed_loops
 from loopstack.schedule.rewrite import add_constraint, references, replace_at, substitute
 from loopstack.schedule.unimodular import invert
 from loopstack.schedule.words import Words
@@ -195,7 +196,9 @@ def change_band(
         same = known.get(name) or Loop(name, ())
         kind = (kinds or {}).get(name, same.kind)
         body = (Loop(name, body, same.extent, kind, same.tail),)
-    return replace_at(tree, path[: path.index(band[0]) + 1], body)
+    changed = replace_at(tree, path[: path.index(band[0]) + 1], body)
+    refuse_mixed_loops(changed, body[0], tuple(new), command)  # type: ignore[arg-type]
+    return changed
 
 
 def _require_plain(

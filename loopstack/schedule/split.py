@@ -13,6 +13,7 @@ from loopstack.schedule.command import Command, options_text
 from loopstack.schedule.lookup import find_loop, leaves_below, new_loop_name, owner_of
 from loopstack.schedule.order import permute
 from loopstack.schedule.ranges import box_range, ranges_above
+from loopstack.schedule.results import refuse_mixed_loop
 from loopstack.schedule.rewrite import (
     references,
     rename_references,
@@ -183,7 +184,7 @@ class Join(Command):
         body = substitute(body, {outer.name: whole, inner.name: joined - whole * count + low})
         body = with_leaves(body, _plain_constraints)
         for leaf in leaves_below(body):
-            _refuse_mixed_loop(tree, leaf, name)
+            refuse_mixed_loop(tree, leaf, name, "join")
         nest = Loop(
             name, body, _joined_extent(tree, outer, count), _joined_kind(outer, inner), inner.tail
         )
@@ -204,19 +205,6 @@ def _without_range(leaf: Leaf, loop: str) -> Leaf:
 def _plain_constraints(leaf: Leaf) -> Leaf:
     """Turn bounds on a quotient into bounds on the joined loop."""
     return replace(leaf, constraints=tuple(map(without_single_division, leaf.constraints)))
-
-
-def _refuse_mixed_loop(tree: Tree, leaf: Leaf, loop: str) -> None:
-    """Raise ArgumentError when ``loop`` runs over results and over their terms at once."""
-    if leaf.reduction is None or all(loop not in form.names for form in leaf.write.subscripts):
-        return
-    reduced = tree.program.statement(leaf.statement).reduction_indices
-    mixed = [index for index, form in leaf.binding if index in reduced and loop in form.names]
-    if mixed:
-        raise ArgumentError(
-            f"loop {loop} would run over results of {leaf.statement} and over its reduction index "
-            f"{mixed[0]} at once: join loops of one kind only"
-        )
 
 
 def _joined_extent(tree: Tree, outer: Loop, count: int) -> int | None:

@@ -1,20 +1,23 @@
-"""Hypothesis: random legal schedule scripts for a program, one command at a time.
+"""Hypothesis: random legal schedule scripts for a program, one move at a time.
 
-Every candidate line is drawn from the loops the tree has at that point; a line that does not fit
-(ArgumentError) or makes the tree illegal is dropped, so scripts stay legal and interesting.
+A move is a command, or a few that belong together (skew, then tile). Its loops are drawn from those
+the tree has at that point; a move that does not fit (ArgumentError) or makes the tree illegal is
+dropped, so scripts stay legal and interesting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hypothesis import strategies as st
 
 from loopstack.errors import ArgumentError, IllegalSchedule
+from loopstack.ir.affine import Affine
 from loopstack.ir.expr import loads
 from loopstack.ir.loop_tree import Leaf, Loop, Tree
 from loopstack.ir.program import Program
 from loopstack.poly import legality
+from loopstack.schedule.lookup import leaves_below
 from loopstack.schedule.script import Schedule, build
 
 FACTORS = (1, 2, 3, 4, 5, 6, 8, 16, 32, 100)
@@ -29,12 +32,14 @@ def random_scripts(
     schedule = Schedule.parse("schedule 1\n")
     tree = build(schedule, program)
     for number in range(draw(st.integers(0, most_commands))):
-        line = _line(draw, tree, number)
-        if line is None:
+        move = _move(draw, tree, number)
+        if move is None:
             continue
+        longer, changed = schedule, tree
         try:
-            longer = schedule.append(line)
-            changed = build(longer, program)
+            for line in move.splitlines():
+                longer = longer.append(line)
+                changed = longer.commands[-1].apply(changed)
         except (ArgumentError, IllegalSchedule):
             continue
         if not legal or legality.check(changed) is None:
@@ -42,11 +47,11 @@ def random_scripts(
     return schedule
 
 
-def _line(draw: st.DrawFn, tree: Tree, number: int) -> str | None:
+def _move(draw: st.DrawFn, tree: Tree, number: int) -> str | None:
     loops = sorted(tree.loops())
     if not loops:
         return None
-    make = draw(st.sampled_from(_LINES))
+    make = draw(st.sampled_from(_MOVES))
     return make(draw, tree, loops, number)
 
 
@@ -138,10 +143,128 @@ def _inline(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> str:
     return f"inline {draw(st.sampled_from(sorted(tree.leaves())))}"
 
 
-_LINES = (
+def _fuse_shifted(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> str | None:
+    fuse = _pair("fuse")(draw, tree, loops, number)
+    return fuse and f"{fuse} shift={draw(st.integers(0, 3))}"
+
+
+def _wrap(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> str:
+    return f"wrap {draw(st.sampled_from(loops))} -> w{number}"
+
+
+def _distribute(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> str:
+    loop = draw(st.sampled_from(loops))
+    leaves = [leaf.statement for leaf in leaves_below(tree.loops()[loop].body)]
+    order = draw(st.permutations(leaves))
+    return f"distribute {loop} -> {', '.join(order)}"
+
+
+def _expand(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> str | None:
+    temporaries = sorted(a.name for a in tree.program.arrays if a.role == "temporary")
+    if not temporaries:
+        return None
+    loop = tree.path(draw(st.sampled_from(loops)))
+    outermost = draw(st.integers(0, len(loop) - 1))
+    name = draw(st.sampled_from(("", f" -> X{number}")))
+    places = " ".join(each.name for each in loop[outermost:])
+    return f"expand {draw(st.sampled_from(temporaries))} at {places}{name}"
+
+
+# ---- bands --------------------------------------------------------------------------------------
+def _band(draw: st.DrawFn, tree: Tree, most: int = 3) -> list[str] | None:
+    """Return two loops or more, each directly inside the one before."""
+    path = tree.path(draw(st.sampled_from(sorted(tree.leaves()))))
+    if len(path) < 2:
+        return None
+    first = draw(st.integers(0, len(path) - 2))
+    count = draw(st.integers(2, min(most, len(path) - first)))
+    return [loop.name for loop in path[first : first + count]]
+
+
+def _skew(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> str | None:
+    band = _band(draw, tree)
+    return band and f"skew {band[-1]} {band[0]} {draw(st.sampled_from((1, 1, 2, -1, -2, 3)))}"
+
+
+def _wavefront(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> str | None:
+    band = _band(draw, tree, most=2)
+    return band and f"wavefront {' '.join(band)} -> w{number}"
+
+
+def _skewed_wavefront(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> str | None:
+    band = _band(draw, tree, most=2)
+    if band is None:
+        return None
+    factor = draw(st.integers(1, 2))
+    return f"skew {band[1]} {band[0]} {factor}\nwavefront {' '.join(band)} -> w{number}"
+
+
+def _tile(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> str | None:
+    band = _band(draw, tree)
+    return band and _tile_of(draw, band, number)
+
+
+def _tile_of(draw: st.DrawFn, band: list[str], number: int) -> str:
+    factors = " ".join(str(draw(st.sampled_from((1, 2, 3, 4, 5, 8)))) for _ in band)
+    names = [f"{letter}{number}_{n}" for letter in "ti" for n in range(len(band))]
+    tail = draw(st.sampled_from(TAILS))
+    return f"tile {' '.join(band)} {factors} -> {', '.join(names)}{tail}"
+
+
+def _skewed_tiles(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> str | None:
+    band = _band(draw, tree)
+    if band is None:
+        return None
+    skews = [f"skew {inner} {band[0]} {draw(st.integers(1, 2))}" for inner in band[1:]]
+    return "\n".join([*skews, _tile_of(draw, band, number)])
+
+
+def _map(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> str | None:
+    """Draw a unimodular matrix as a product of skews, swaps and signs."""
+    band = _band(draw, tree)
+    if band is None:
+        return None
+    size = len(band)
+    rows = [[int(row == column) for column in range(size)] for row in range(size)]
+    for _ in range(draw(st.integers(1, 3))):
+        to, source = draw(st.permutations(range(size)))[:2]
+        factor = draw(st.sampled_from((-1, 1, 1, 2)))
+        rows[to] = [a + factor * b for a, b in zip(rows[to], rows[source])]
+    rows = list(draw(st.permutations(rows)))
+    turned = draw(st.integers(0, 2 * size))  # mostly none
+    if turned < size:
+        rows[turned] = [-value for value in rows[turned]]
+    names = [name.rpartition(".")[2] for name in band]
+    made = [
+        f"m{number}_{n} = {_form(row, names, draw(st.integers(-1, 2)))}"
+        for n, row in enumerate(rows)
+    ]
+    return f"map {' '.join(band)} -> {', '.join(made)}"
+
+
+def _form(factors: Sequence[int], names: Sequence[str], constant: int) -> str:
+    return str(Affine.of(zip(names, factors), constant))
+
+
+def _partition(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> str | None:
+    statement = draw(st.sampled_from(sorted(tree.leaves())))
+    path = [loop.name.rpartition(".")[2] for loop in tree.path(statement)]
+    if not path:
+        return None
+    chosen = draw(st.permutations(path))[: draw(st.integers(1, 2))]
+    right = Affine.of([(i, draw(st.sampled_from((-1, 1, 2)))) for i in chosen[1:]])
+    right += draw(st.integers(-1, 6))
+    factor = draw(st.sampled_from(("", "", "2*", "-1*")))
+    relation = draw(st.sampled_from(("<", "<=", ">", ">=")))
+    return f"partition {statement} where {factor}{chosen[0]} {relation} {right} -> R{number}"
+
+
+_MOVES = (
     _split, _split, _split, _reorder, _reorder, _mark("vectorize"), _vectorize_innermost,
     _vectorize_innermost, _mark("unroll"), _mark("unroll_and_jam"), _mark("parallelize"),
     _mark("reverse"), _mark("distribute"), _pair("fuse"), _pair("fuse"), _pair("interchange"),
     _pair("join", names_a_loop=True),
     _prefetch, _stream, _pack, _pack, _stage, _stage, _compute_at, _rfactor, _shift, _inline,
+    _fuse_shifted, _fuse_shifted, _wrap, _distribute, _expand, _skew, _skew, _wavefront,
+    _skewed_wavefront, _tile, _tile, _skewed_tiles, _skewed_tiles, _map, _partition, _partition,
 )  # fmt: skip

@@ -49,16 +49,18 @@ def run_program(program: Program) -> Memory:
     return _results(program, memory)
 
 
-def run_tree(tree: Tree, mode: str = "forward") -> Memory:
-    """Return what outputs hold after the tree ran."""
+def run_tree(tree: Tree, mode: str = "forward", parts: Mapping[str, str] | None = None) -> Memory:
+    """Return what outputs hold after the tree ran; ``parts`` as ``harness.parts`` gives them."""
     memory = _initial(tree.program)
-    _Runner(tree, mode).body(tree.body, {}, memory)
+    _Runner(tree, mode, parts or {}).body(tree.body, {}, memory)
     return _results(tree.program, memory)
 
 
-def instances_of(tree: Tree) -> dict[str, Counter[tuple[int, ...]]]:
+def instances_of(
+    tree: Tree, parts: Mapping[str, str] | None = None
+) -> dict[str, Counter[tuple[int, ...]]]:
     """Return how often each instance of each program statement runs."""
-    runner = _Runner(tree, "forward")
+    runner = _Runner(tree, "forward", parts or {})
     runner.body(tree.body, {}, _initial(tree.program))
     return runner.counts
 
@@ -71,9 +73,9 @@ def program_instances(program: Program) -> dict[str, Counter[tuple[int, ...]]]:
     return found
 
 
-def agrees(tree: Tree, expected: Memory) -> bool:
+def agrees(tree: Tree, expected: Memory, parts: Mapping[str, str] | None = None) -> bool:
     """Tell whether every way to run the tree gives the expected results."""
-    return all(run_tree(tree, mode) == expected for mode in MODES)
+    return all(run_tree(tree, mode, parts) == expected for mode in MODES)
 
 
 # ---- the program's own order --------------------------------------------------------------------
@@ -199,6 +201,7 @@ def _execute(memory: Memory, reads: Memory, step: _Step, values: Values) -> None
 class _Runner:
     tree: Tree
     mode: str
+    parts: Mapping[str, str]
     counts: dict[str, Counter[tuple[int, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -293,8 +296,9 @@ class _Runner:
         instance = tuple(form.evaluate(values) for _, form in leaf.binding)
         label = None
         if leaf.statement in self.counts:
-            self.counts[leaf.statement][instance] += 1
-            label = (leaf.statement, *instance)
+            whole = self.parts.get(leaf.statement, leaf.statement)
+            self.counts[whole][instance] += 1
+            label = (whole, *instance)
         program = self.tree.program
         relaxed = leaf.reduction is not None and _relaxed(program, leaf.write.array, leaf.reduction)
         starts_here = leaf.reduction is not None and leaf.reduction.init == "identity"

@@ -11,6 +11,7 @@ from collections import Counter
 from harness import programs
 from harness import scheduled_programs as more
 from harness.imperfect import PROGRAMS as IMPERFECT
+from harness.parts import parts_of, whole_program
 from harness.scripts import random_scripts
 from harness.tree_replay import (
     agrees,
@@ -18,7 +19,7 @@ from harness.tree_replay import (
     program_instances,
     run_program,
 )
-from hypothesis import event, given
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from loopstack.ir.loop_tree import Tree
@@ -50,6 +51,18 @@ class Case:
     def tree(self) -> Tree:
         return build(self.script, self.program)
 
+    @property
+    def parts(self) -> dict[str, str]:
+        return parts_of(self.script)
+
+    @property
+    def whole(self) -> Program:
+        """The program as commands rewrote it, with the parts of statements put together."""
+        whole = whole_program(self.tree.program, self.parts)
+        assume(whole is not None)
+        assert whole is not None
+        return whole
+
     def __repr__(self) -> str:
         return f"\n{print_program(self.program)}{self.script}"
 
@@ -67,15 +80,15 @@ def test_check_agrees_with_symbolic_runs(case: Case) -> None:
     tree = case.tree
     legal = legality.check(tree) is None
     event("legal" if legal else "illegal")
-    assert agrees(tree, run_program(tree.program)) == legal
+    assert agrees(tree, run_program(case.whole), case.parts) == legal
 
 
 @given(cases())
 def test_every_instance_runs_exactly_once(case: Case) -> None:
     tree = case.tree
-    found, wanted = instances_of(tree), program_instances(tree.program)
+    found, wanted = instances_of(tree, case.parts), program_instances(case.whole)
     local = {b.array.name for b in tree.buffers}
-    for s in tree.program.statements:
+    for s in case.whole.statements:
         if s.write.array in local:
             assert set(found[s.name]) <= set(wanted[s.name])
         else:
