@@ -12,6 +12,7 @@ from loopstack.ir.affine import name as form_of
 from loopstack.ir.expr import Expr, Load, rewrite
 from loopstack.ir.loop_tree import Leaf, Loop, Tree
 from loopstack.ir.program import Access, Array, Statement
+from loopstack.poly.dependence import source_order
 from loopstack.poly.expansion import carried_value
 from loopstack.schedule.command import Command
 from loopstack.schedule.lookup import check_new_statement, find_leaf, find_loop, leaves_below
@@ -32,8 +33,8 @@ class Expand(Command):
     With ``-> name`` the uses below the loops move to a new temporary, and others keep the old one.
     Before: ``expand t at A.i`` of ``for i: { t = A(i); B(i, t) }``
     After:  ``for i: { t[i] = A(i); B(i, t[i]) }``
-    Raises: ArgumentError for an array that is no temporary, and other loops; IllegalSchedule with a
-    witness when a value passes between iterations.
+    Raises: ArgumentError for an array that is no temporary, other loops, and a writer in parts (see
+    partition); IllegalSchedule with a witness when a value passes between iterations.
     Source: Feautrier, "Array Expansion", 1988.
     """
 
@@ -61,6 +62,7 @@ class Expand(Command):
 
     def apply(self, tree: Tree) -> Tree:
         array = self._temporary(tree)
+        _refuse_parts(tree, array.name)
         if self.name is not None:
             check_new_statement(tree, self.name)
         paths = [find_loop(tree, loop) for loop in self.loops]
@@ -105,6 +107,20 @@ class Expand(Command):
                 f"found {self.array}"
             )
         return array
+
+
+def _refuse_parts(tree: Tree, array: str) -> None:
+    """Raise ArgumentError where a writer is cut in parts: the program does not say who writes what.
+
+    Parts of one statement (``partition``) stand at the same place in the program's order.
+    """
+    writers = [n for n, s in enumerate(tree.program.statements) if s.write.array == array]
+    places: dict[tuple[int, ...], str] = {}
+    for number in writers:
+        name = tree.program.statements[number].name
+        other = places.setdefault(source_order(tree.program, number), name)
+        if other != name:
+            raise ArgumentError(f"expand {array} first: {name} is a part of {other} already")
 
 
 def _uses(leaf: Leaf, array: str) -> bool:
