@@ -30,7 +30,7 @@ from loopstack.reference.arithmetic import (
     identity,
     padding,
 )
-from loopstack.reference.domain import evaluate, interval_box, is_box, points
+from loopstack.reference.domain import Interval, evaluate, interval_box, is_box, points
 
 Mode = Literal["exact", "faithful"]
 Environment = dict[str, np.ndarray]
@@ -114,6 +114,15 @@ class _Active:
         values = dict(self.fixed)
         return tuple(form.substitute(values) for form in self.statement.constraints)
 
+    def box(self) -> dict[str, Interval] | None:
+        """Return where the free indices run; of results, also where they have no terms."""
+        s, constraints, free = self.statement, self.constraints(), self.free
+        starts = s.reduction is not None and s.reduction.init == "identity"
+        if starts and free[0] not in s.reduction_indices:
+            free = tuple(i for i in free if i not in s.reduction_indices)
+            constraints = tuple(c for c in constraints if c.names.isdisjoint(s.reduction_indices))
+        return interval_box(constraints, free)
+
     def at(self, value: int) -> _Active:
         fixed = (*self.fixed, (self.statement.indices[self.depth], value))
         return _Active(self.statement, self.order, self.depth + 1, fixed)
@@ -145,7 +154,7 @@ class _Run:
         for each in active:
             if each.free[0] in each.statement.reduction_indices:
                 self.initialise(each)
-            box = interval_box(each.constraints(), each.free)
+            box = each.box()
             if box is not None:
                 ranges.append((each, *box[each.free[0]]))
         if not ranges:

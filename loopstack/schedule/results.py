@@ -7,7 +7,6 @@ from collections.abc import Collection
 from loopstack.errors import ArgumentError
 from loopstack.ir.injective import loops_told
 from loopstack.ir.loop_tree import Leaf, Loop, Tree
-from loopstack.poly.ranges import loop_ranges
 from loopstack.poly.results import starts_anew
 from loopstack.schedule.lookup import find_leaf, leaves_below
 
@@ -27,9 +26,8 @@ def refuse_mixed_loops(tree: Tree, top: Loop, new: Collection[str], verb: str) -
         mentioned = frozenset().union(*(form.names for form in leaf.write.subscripts), frozenset())
         if not starts_anew(leaf) or mentioned.isdisjoint(new):
             continue
-        path = find_leaf(tree, leaf.statement)[0]
-        ranges = loop_ranges(path, leaf.constraints)
-        extents = {name: max(high - low + 1, 0) for name, (low, high) in ranges.items()}
+        # Ranges from constraints would be those of the terms: a result may have none.
+        extents = {loop.name: loop.extent for loop in find_leaf(tree, leaf.statement)[0]}
         for loop in sorted(mentioned - loops_told(leaf.write.subscripts, extents)):
             reduced = _reduced(tree, leaf, loop) or _reduced(tree, leaf)
             text = MIXED.format(loop=loop, statement=leaf.statement, index=reduced[0], verb=verb)

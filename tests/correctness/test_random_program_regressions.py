@@ -51,7 +51,19 @@ def starts_anew_along_diagonals(N: ls.size, A: ls.f64["N N"], C: ls.f64["2*N"]):
                 C[i + j] += A[i, k] * A[j, k]
 
 
-FUNCTIONS = (starts_anew_for_each_of_a_pair, starts_anew_along_diagonals)
+def results_without_terms_beside_another_loop(N: ls.size, A: ls.f64["N N"], C: ls.f64["N"]):
+    for i in range(N):
+        C[i] = 0.0
+        for k in range(i, N - 2):
+            C[i] += A[i, k]
+        for k in range(N):
+            A[i, k] = max(A[i, k], C[i])
+
+
+FUNCTIONS = (
+    starts_anew_for_each_of_a_pair, starts_anew_along_diagonals,
+    results_without_terms_beside_another_loop,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("reassociate", [False, True])

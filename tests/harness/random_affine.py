@@ -105,9 +105,7 @@ def random_affine_texts(draw: st.DrawFn, dtypes: tuple[str, ...] = DTYPES) -> Af
     writer = _Writer(draw, dtype, draw(st.sampled_from((("N",), ("N",), ("N", "M")))))
     writer.local_arrays()
     writer.block(1)
-    return AffineText(
-        writer.text(), writer.sizes, dtype, draw(st.booleans()), writer.deepest
-    )
+    return AffineText(writer.text(), writer.sizes, dtype, draw(st.booleans()), writer.deepest)
 
 
 @dataclass
