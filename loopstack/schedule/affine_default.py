@@ -20,6 +20,7 @@ from loopstack.schedule.cut_at import cutting_lines
 from loopstack.schedule.greedy import Draft
 from loopstack.schedule.hardware import Hardware
 from loopstack.schedule.lookup import find_loop, leaves_below
+from loopstack.schedule.panels import Panels
 from loopstack.schedule.register_block import choose_block
 from loopstack.schedule.right_looking import (
     Factorisation,
@@ -49,7 +50,7 @@ def affine_schedule(
     _expand_temporaries(draft)
     expanded = len(draft.lines)
     blocked = _block_contractions(draft, hardware, threads, strides or {})
-    blocked |= _turn_round(draft, hardware, strides or {})
+    blocked |= _turn_round(draft, hardware, threads, strides or {})
     blocked |= tile_time(draft, _unblocked(draft, blocked, strides or {}), hardware, threads)
     if len(draft.lines) == expanded:  # copies that nothing came of
         draft.undo(start)
@@ -160,7 +161,7 @@ def _arrays_of(leaf: Leaf) -> set[str]:
 
 
 # ---- factorisations -----------------------------------------------------------------------------
-def _turn_round(draft: Draft, hardware: Hardware, strides: Strides) -> set[str]:
+def _turn_round(draft: Draft, hardware: Hardware, threads: int, strides: Strides) -> set[str]:
     """Make factorisations right-looking, and block their updates; return what is done."""
     done: set[str] = set()
     for found in find_factorisations(draft.tree):
@@ -170,7 +171,7 @@ def _turn_round(draft: Draft, hardware: Hardware, strides: Strides) -> set[str]:
                 if not _walks_memory(draft, f, strides):
                     draft.undo(start)
                     break
-                done |= _block_products(draft, f, hardware, strides)
+                done |= _block_products(draft, f, hardware, threads, strides)
                 break
     return done
 
@@ -190,23 +191,28 @@ def _walks_memory(draft: Draft, f: Factorisation, strides: Strides) -> bool:
 
 
 def _block_products(
-    draft: Draft, f: Factorisation, hardware: Hardware, strides: Strides
+    draft: Draft, f: Factorisation, hardware: Hardware, threads: int, strides: Strides
 ) -> set[str]:
-    """Cut the updates beyond a block of steps off as products."""
+    """Run blocks of steps: panels beside the diagonal, and the updates beyond as products."""
     shapes = _shapes(draft.tree.program, strides)
     contractions = {name: find_contraction(shapes[name]) for name in f.updates}
     found = {name: c for name, c in contractions.items() if c and is_worth_blocking(c, hardware)}
     if not found:
         return set()
-    products = {name: f"{name}_beyond" for name in found}
     lanes = hardware.lanes(next(iter(found.values())).shape.item_bytes)
     block = choose_block(STEPS, STEPS, STEPS, lanes, hardware.vector_registers)
     steps = block.rows * STEP_BLOCKS
-    lines = blocking_lines(draft.tree, f, steps, products)
-    for name, c in found.items():
-        tile = (block.rows, block.vectors * lanes)
-        lines += product_lines(c, products[name], tile, (steps, STEPS))
-    return set(products.values()) if draft.attempt(lines) else set()
+    products = {name: f"{name}_beyond" for name in found}
+    tile = (block.rows, block.vectors * lanes)
+    sizes = (steps, -(-STEPS // tile[1]) * tile[1])
+    tiles = [line for name, c in found.items()
+             for line in product_lines(c, products[name], tile, sizes)]  # fmt: skip
+    panels = Panels(draft.tree, f, shapes, steps, lanes, products)
+    lines = [*panels.lines(), *tiles, *(panels.parallel_lines() if threads > 1 else [])]
+    if draft.attempt(lines):
+        return panels.done
+    plain = [*blocking_lines(draft.tree, f, steps, products), *tiles]
+    return set(products.values()) if draft.attempt(plain) else set()
 
 
 # ---- nests that walk memory ---------------------------------------------------------------------
