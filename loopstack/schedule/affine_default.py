@@ -2,6 +2,7 @@
 
     contractions     isolated by distributing the loops around them, then blocked and packed
     sweeps           steps over arrays larger than the cache run in tiles of time and space
+    recurrences      independent ones run as lanes, a few rows or columns at a time
     other nests      the index that walks memory goes innermost and is vectorised
     outer loops      the outermost loop that carries nothing runs in parallel
 
@@ -19,6 +20,7 @@ from loopstack.schedule.contraction_roles import Contraction, find_contraction
 from loopstack.schedule.cut_at import cutting_lines
 from loopstack.schedule.greedy import Draft
 from loopstack.schedule.hardware import Hardware
+from loopstack.schedule.lanes import lanes_of_rows
 from loopstack.schedule.lookup import find_loop, leaves_below
 from loopstack.schedule.panels import Panels
 from loopstack.schedule.register_block import choose_block
@@ -52,6 +54,7 @@ def affine_schedule(
     blocked = _block_contractions(draft, hardware, threads, strides or {})
     blocked |= _turn_round(draft, hardware, threads, strides or {})
     blocked |= tile_time(draft, _unblocked(draft, blocked, strides or {}), hardware, threads)
+    blocked |= lanes_of_rows(draft, _unblocked(draft, blocked, strides or {}), hardware, threads)
     if len(draft.lines) == expanded:  # copies that nothing came of
         draft.undo(start)
     shapes = _shapes(draft.tree.program, strides or {})
