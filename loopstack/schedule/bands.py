@@ -13,9 +13,21 @@ from loopstack.ir.affine import Affine
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.loop_tree import Kind, Loop, Tree
 from loopstack.schedule.inverse import invert
-from loopstack.schedule.lookup import Path, leaves_below
+from loopstack.schedule.lookup import Path, find_loop, leaves_below
 from loopstack.schedule.order import require_perfect
 from loopstack.schedule.rewrite import Nodes, add_constraint, references, replace_at, with_forms
+
+
+def find_band(tree: Tree, loops: Sequence[str], command: str) -> tuple[Path, Path]:
+    """Return the path of the innermost of the loops, and the loops.
+
+    Raises ArgumentError unless each stands directly inside the one before.
+    """
+    paths = [find_loop(tree, loop) for loop in loops]
+    band = tuple(path[-1] for path in paths)
+    if paths[-1][-len(band) :] != band:
+        raise ArgumentError(f"{command} needs the loops of a nest in order, outermost first")
+    return paths[-1], band
 
 
 def change_band(

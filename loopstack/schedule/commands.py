@@ -16,8 +16,9 @@ from loopstack.schedule.pack import Pack
 from loopstack.schedule.partition import Partition
 from loopstack.schedule.rfactor import Rfactor
 from loopstack.schedule.skew import Skew, Wavefront
-from loopstack.schedule.split import Join, Split, Tile
+from loopstack.schedule.split import Join, Split
 from loopstack.schedule.stage import StageCommand
+from loopstack.schedule.tile import Tile
 from loopstack.schedule.wrap import Wrap
 
 COMMANDS: dict[str, type[Command]] = {

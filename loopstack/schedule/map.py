@@ -8,13 +8,12 @@ from typing import ClassVar
 from loopstack.errors import ArgumentError
 from loopstack.ir.affine import Affine
 from loopstack.ir.affine import name as form_of
-from loopstack.ir.loop_tree import Loop, Tree
-from loopstack.schedule.bands import change_band, nest_of
+from loopstack.ir.loop_tree import Tree
+from loopstack.schedule.bands import change_band, find_band, nest_of
 from loopstack.schedule.command import Command
 from loopstack.schedule.lookup import (
     Path,
     find_leaf,
-    find_loop,
     index_of,
     new_loop_name,
     owner_of,
@@ -66,7 +65,7 @@ class Map(Command):
     def apply(self, tree: Tree) -> Tree:
         if len(self.loops) == 1 and self.loops[0] in tree.leaves():
             return self._around_statement(tree)
-        path, band = _band(tree, self.loops)
+        path, band = find_band(tree, self.loops, "map")
         new = self._new_loops(tree, owner_of(band[0]), band)
         return change_band(tree, path, band, new, "map")
 
@@ -89,15 +88,6 @@ class Map(Command):
         if len(set(names)) < len(names):
             raise ArgumentError("map names a new loop twice")
         return dict(zip(names, (form.substitute(old) for form in self.forms)))
-
-
-def _band(tree: Tree, loops: tuple[str, ...]) -> tuple[Path, tuple[Loop, ...]]:
-    """Return the path of the innermost of the loops, and all of them."""
-    paths = [find_loop(tree, loop) for loop in loops]
-    band = tuple(path[-1] for path in paths)
-    if paths[-1][-len(band) :] != band:
-        raise ArgumentError("map needs the loops of a nest in order, outermost first")
-    return paths[-1], band
 
 
 def _equation(words: Words) -> tuple[str, Affine]:
