@@ -16,6 +16,7 @@ from loopstack.lower.bounds import (
     Bounds,
     bounds_for_leaf,
     leaves_below,
+    may_lack_terms,
     missing_guards,
     shared_bounds,
 )
@@ -50,7 +51,7 @@ class Materializer:
     headers: dict[str, For] = field(default_factory=dict)
     guarded: set[str] = field(default_factory=set)
     mixed: bool = False
-    """Whether several leaves stand below the outermost open loop."""
+    """Whether loops below the outermost open one may run where a leaf does not."""
 
     @cached_property
     def places(self) -> frozenset[str | None]:
@@ -123,7 +124,7 @@ class Materializer:
         leaves = [self._as_updated(leaf, loop) for leaf in leaves_below(loop)]
         leaves += self.results.get(loop.name, [])
         if not path:
-            self.mixed = len(leaves) > 1
+            self.mixed = len(leaves) > 1 or any(self._may_lack_terms(leaf) for leaf in leaves)
         bounds = shared_bounds(loop, leaves, outer, self.ranges, self.mixed)
         bounds = tightest(bounds, path, self.ranges)
         header = For(loop.name, bounds.lowers, bounds.uppers, loop.kind, loop.tail, ())
@@ -136,6 +137,9 @@ class Materializer:
         if plan is None or not plan.spare or (loop and not plan.holds(loop.name)):
             return leaf
         return replace(leaf, constraints=tuple(c for c in leaf.constraints if c not in plan.spare))
+
+    def _may_lack_terms(self, leaf: Leaf) -> bool:
+        return may_lack_terms(leaf, self.tree.path(leaf.statement))
 
     def _guarded(self, leaf: Leaf, path: Path) -> tuple[NestNode, ...]:
         assign: NestNode = self._assign(leaf)
