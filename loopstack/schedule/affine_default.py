@@ -20,7 +20,6 @@ from loopstack.schedule.contraction_roles import Contraction, find_contraction
 from loopstack.schedule.cut_at import cutting_lines
 from loopstack.schedule.greedy import Draft
 from loopstack.schedule.hardware import Hardware
-from loopstack.schedule.lanes import lanes_of_rows
 from loopstack.schedule.lookup import find_loop, leaves_below
 from loopstack.schedule.panels import Panels
 from loopstack.schedule.register_block import choose_block
@@ -31,6 +30,7 @@ from loopstack.schedule.right_looking import (
     product_lines,
     right_looking_lines,
 )
+from loopstack.schedule.row_lanes import lanes_of_rows
 from loopstack.schedule.script import Schedule
 from loopstack.schedule.time_tiling import tile_time
 
