@@ -41,16 +41,25 @@ def emit_c(program: Program, *, name: str | None = None, strides: bool = False) 
     text.body(program_loops(program, fill_inside=True), 1)
     lines = [*_derived(text), *_allocations(text), *text.lines, *_releases(text)]
     body = "\n".join(lines) + "\n"
-    signature = _signature(text)
+    head = f"{_head(text, name)} {{\n"
     constants = [text.name(f"${d.name}") for d in program.derived]
     unused = [p for p in text.parameters if not re.search(rf"\b{p}\b", body)]
     marks = "".join(f"  (void){p};\n" for p in unused)
     body += "".join(f"  (void){p};\n" for p in constants if len(re.findall(rf"\b{p}\b", body)) == 1)
     body += "  return 0;\n"
-    helpers = "".join(f"{t}\n" for n, t in HELPERS.items() if f"{n}(" in body)
-    function = text.identifier(name or program.name, ())
-    head = f"int {function}({signature}) {{\n"
+    helpers = "".join(f"{t}\n" for n, t in HELPERS.items() if f"{n}(" in head + body)
     return f"{INCLUDES}\n{helpers}{head}{marks}{body}}}\n"
+
+
+def function_head(program: Program, *, name: str | None = None) -> tuple[str, list[str]]:
+    """Return what stands before the body of :func:`emit_c`, and the names of the arguments."""
+    text = _Text(program)
+    head = _head(text, name)
+    return head, [text.array_name(array.name) for array in program.arguments]
+
+
+def _head(text: _Text, name: str | None) -> str:
+    return f"int {text.identifier(name or text.program.name, ())}({_signature(text)})"
 
 
 # ---- names and the signature --------------------------------------------------------------------

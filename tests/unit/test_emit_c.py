@@ -15,6 +15,7 @@ from loopstack.emit.c_text import emit_c
 from loopstack.ir import operators
 from loopstack.ir.expr import Op
 from loopstack.ir.program import Program, Statement
+from loopstack.kernel import Kernel, Specialization
 from loopstack.reference.interpreter import run
 from loopstack.reference.tolerance import compare, reference
 
@@ -122,6 +123,25 @@ def test_every_operator(dtype, fill):
         inexact = name == "out_exp" and dtype[0] == "f"
         allowed = np.abs(expected) * 1e-6 if inexact else np.zeros(expected.shape)
         assert compare(arrays[name], expected, allowed) is None, name
+
+
+SCHEDULE = """schedule 1
+split C.n 4 -> no, ni
+reorder C no m k ni
+pack B at C.no as Bp[k, ni]
+vectorize C.ni
+"""
+
+
+@needs_compiler
+def test_the_text_of_a_schedule(golden):
+    sizes = {"m": 3, "k": 5, "n": 6}
+    kernel = Kernel(Specialization(programs.matmul(), sizes, "avx2")).with_schedule(SCHEDULE)
+    text = ls.emit_c(kernel, scheduled=True)
+    golden(text, "scheduled.c")
+    data = {**inputs(kernel.program), **outputs(kernel.program)}
+    call_c(compile_c(text), kernel.program, {}, data)
+    np.testing.assert_allclose(data["C"], data["A"] @ data["B"], rtol=1e-5, atol=1e-6)
 
 
 def test_literals():
