@@ -10,6 +10,7 @@ from typing import Any, overload
 from loopstack import knobs
 from loopstack.errors import ArgumentError
 from loopstack.ir.program import Program
+from loopstack.kernel import Kernel
 from loopstack.kernel_function import KernelFunction
 from loopstack.tracebacks import hide_our_frames
 
@@ -141,11 +142,25 @@ def einsum(subscripts: str, *operands: Any, out: Any = None) -> Any:
     return einsum_function(subscripts, ready)(*ready, **({} if out is None else {"out": out}))
 
 
-def emit_c(source: Any) -> str:
-    """Return C text for a Kernel, a decorated kernel or a Program."""
-    from loopstack.emit.c_text import emit_c as emit
+def emit_c(source: Any, *, scheduled: bool = False) -> str:
+    """Return C text for a Kernel, a decorated kernel or a Program.
 
-    return emit(_program_of(source))
+    The loops are those of the program as written; ``scheduled=True`` prints those of a Kernel's
+    schedule, with its buffers, on one thread. Both functions are called in the same way.
+    """
+    from loopstack.emit.c_text import emit_c as emit
+    from loopstack.emit.scheduled_c import emit_scheduled_c
+
+    if not scheduled:
+        return emit(_program_of(source))
+    if not isinstance(source, Kernel):
+        raise ArgumentError(
+            f"a schedule belongs to a Kernel, found {type(source).__name__}: "
+            "emit_c(f.specialize(...), scheduled=True)"
+        )
+    if source.specialization.strides:
+        raise ArgumentError("scheduled C text is for dense row-major arrays, found strides")
+    return emit_scheduled_c(source.nest, source.program)
 
 
 def emit_numpy(source: Any) -> str:
