@@ -63,6 +63,18 @@ def dependences_on(program: Program, array: str) -> list[Dependence]:
     return accesses.dependences() if accesses.writes else []
 
 
+def reads_initial_values(program: Program, array: str) -> bool:
+    """Tell whether a statement reads elements of ``array`` that none wrote before it.
+
+    A reduction that starts from the identity does not read what it updates.
+    """
+    accesses = _Accesses.of(program, array)
+    maps = map(accesses.map, (accesses.writes, accesses.reads, accesses.schedule))
+    return any(
+        accesses.starts_from_memory(pair) for pair in isl.each_map(isl.without_source(*maps))
+    )
+
+
 def describe(program: Program) -> str:
     """Return one readable line a dependence, or a sentence when there are none."""
     rows = [_row(program, d) for d in dependences(program)]
@@ -112,6 +124,12 @@ class _Accesses:
             found += self._named("flow", isl.flows(writes, reads, schedule))
             found += self._named("anti", isl.flows(reads, writes, schedule, writes, must=False))
         return found
+
+    def starts_from_memory(self, pair: Any) -> bool:
+        """Tell whether the reads of an isl map are no mere updates of a sum that starts anew."""
+        s = self._statement(pair, "in_")
+        anew = s.reduction is not None and s.reduction.init == "identity"
+        return not (anew and self._only_updates(s.name))
 
     def _only_updates(self, name: str) -> bool:
         """A reduction that reads its array by updating it only: one kind of pair says it all."""

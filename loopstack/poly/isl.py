@@ -81,6 +81,12 @@ def flows(
     return flow.get_must_dependence() if must else flow.get_may_dependence()
 
 
+def without_source(source: Any, target: Any, schedule: Any) -> Any:
+    """Return the accesses of ``target`` to elements that nothing in ``source`` touched before."""
+    info = library().UnionAccessInfo.from_sink(target).set_must_source(source)
+    return info.set_schedule_map(schedule).compute_flow().get_must_no_source()
+
+
 def each_map(relation: Any) -> list[Any]:
     """Return the maps of a union in a stable order."""
     maps: list[Any] = []

@@ -135,7 +135,9 @@ def _expand_temporaries(draft: Draft) -> None:
 
     A scalar that several nests use by turns becomes one temporary for each of them.
     """
-    for array in [a for a in draft.tree.program.arrays if not a.is_argument]:
+    for array in draft.tree.program.arrays:
+        if array.role == "scalar" or (array.is_argument and not _is_scratch(draft, array.name)):
+            continue
         for number, nest in enumerate(n for n in draft.tree.body if isinstance(n, Loop)):
             users = [leaf.statement for leaf in leaves_below([nest])
                      if array.name in _arrays_of(leaf)]  # fmt: skip
@@ -143,10 +145,22 @@ def _expand_temporaries(draft: Draft) -> None:
             if len(users) < 2 or max(map(len, paths)) < CONTRACTION_DEPTH:
                 continue
             shared = [path.name for path in paths[0] if all(path in other for other in paths)]
-            groups = [shared] if len(shared) > 1 else _inner_groups(draft, nest, array.name)
+            whole = len(shared) > 1 or array.is_argument
+            groups = [shared] if whole else _inner_groups(draft, nest, array.name)
             for place, loops in enumerate(groups):
                 name = f"{array.name}_{number}_{place}"
                 draft.attempt([f"expand {array.name} at {' '.join(loops)} -> {name}"])
+
+
+def _is_scratch(draft: Draft, array: str) -> bool:
+    """Tell whether an argument is used below one outermost loop only, and written in every one."""
+    nests = [node for node in draft.tree.body
+             if any(array in _arrays_of(leaf) for leaf in leaves_below([node]))]  # fmt: skip
+    if len(nests) != 1 or not isinstance(nests[0], Loop):
+        return False
+    writes = [leaf.write for leaf in leaves_below(nests) if leaf.write.array == array]
+    names = frozenset().union(*(f.names for w in writes for f in w.subscripts), frozenset())
+    return bool(writes) and nests[0].name not in names
 
 
 def _inner_groups(draft: Draft, nest: Loop, array: str) -> list[list[str]]:
