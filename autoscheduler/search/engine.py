@@ -82,7 +82,8 @@ class Engine:
     def _make_space(self) -> tuple[ProgramSpace, Mask]:
         told = self.task.measure
         hardware = Hardware.of(told.isa)
-        space = ProgramSpace(told.bound, hardware, told.threads, told.strides)
+        default = self.task.default_script
+        space = ProgramSpace(told.bound, hardware, told.threads, told.strides, default)
         return space, Mask(space.trees, told.isa, told.threads, told.strides)
 
     # ---- candidates -------------------------------------------------------------------------

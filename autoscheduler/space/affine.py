@@ -97,8 +97,8 @@ class AffineSlots:
             script = "\n".join([HEADER, *lines])
             tree: Tree = build(Schedule.parse(script), self.program)
             chains = list(_chains(tree.body, ()))
-            found[way] = [AffineNest(way, tuple(loop.name for loop in c), self.threads)
-                          for c in chains]  # fmt: skip
+            found[way] = [AffineNest(way, tuple(loop.name for loop in c), _is_innermost(c[-1]),
+                                     self.threads) for c in chains]  # fmt: skip
         return found
 
 
@@ -141,12 +141,20 @@ def _chains(nodes: Sequence[Node], above: tuple[Loop, ...]) -> Iterator[tuple[Lo
             yield from _chains(inner, ())
 
 
+def _is_innermost(loop: Loop) -> bool:
+    return not any(isinstance(node, Loop) for node in loop.body)
+
+
 @dataclass(frozen=True)
 class AffineNest:
-    """The slots of a perfect nest of ``loops``, outermost first, all named by one statement."""
+    """The slots of a perfect nest of ``loops``, outermost first, all named by one statement.
+
+    By default the last one runs as lanes if it ``is_innermost``.
+    """
 
     way: str
     loops: tuple[str, ...]
+    is_innermost: bool
     threads: int
 
     @property
@@ -159,7 +167,7 @@ class AffineNest:
 
     @cached_property
     def slots(self) -> list[Slot]:
-        inner = self.indices[-1]
+        inner = self.indices[-1] if self.is_innermost else "none"
         found = [self._slot("order", _orders(self.indices), False, " ".join(self.indices))]
         if len(self.loops) > 1:
             found.append(self._slot("skew", SKEWS))
