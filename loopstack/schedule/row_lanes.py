@@ -11,7 +11,7 @@ its inner loops stays in the cache; the iterations of ``lo`` may run in parallel
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 from loopstack.ir.expr import loads
 from loopstack.ir.loop_tree import Leaf, Loop, Node
@@ -29,25 +29,26 @@ def lanes_of_rows(
     draft: Draft, shapes: Mapping[str, StatementShape], hardware: Hardware, threads: int
 ) -> set[str]:
     """Run outer iterations of recurrences as lanes; return the statements that are done."""
+    return _lanes_below(draft, draft.tree.body, shapes, hardware, threads)
+
+
+def _lanes_below(
+    draft: Draft, nodes: Sequence[Node], shapes: Mapping[str, StatementShape], hardware: Hardware,
+    threads: int,
+) -> set[str]:  # fmt: skip
+    """Try every loop whose inner loops carry values, outermost first."""
     done: set[str] = set()
-    for loop in list(_outermost(draft, draft.tree.body, shapes)):
-        width = VECTORS * hardware.lanes(min(shapes[name].item_bytes for name in _names(loop)))
-        if _trips(loop, shapes) >= GROUPS * width * threads and _group(draft, loop, width, threads):
-            done |= _names(loop)
-    return done
-
-
-def _outermost(
-    draft: Draft, nodes: Collection[Node], shapes: Mapping[str, StatementShape]
-) -> Iterator[Loop]:
-    """Yield the outermost loops with recurrences inside whose own iterations are independent."""
-    for node in nodes:
-        if not isinstance(node, Loop) or not _names(node) <= shapes.keys():
+    for loop in [node for node in nodes if isinstance(node, Loop)]:
+        names = _names(loop)
+        if not names <= shapes.keys():
             continue
-        if _has_shape(node) and _has_recurrence(draft, node) and _is_independent(draft, node):
-            yield node
+        width = VECTORS * hardware.lanes(min(shapes[name].item_bytes for name in names))
+        enough = _trips(loop, shapes) >= GROUPS * width * threads
+        if enough and _has_recurrence(draft, loop) and _group(draft, loop, width, threads):
+            done |= names
         else:
-            yield from _outermost(draft, node.body, shapes)
+            done |= _lanes_below(draft, loop.body, shapes, hardware, threads)
+    return done
 
 
 def _names(node: Node) -> set[str]:
@@ -61,19 +62,11 @@ def _trips(loop: Loop, shapes: Mapping[str, StatementShape]) -> int:
     return max(extents, default=0)
 
 
-def _has_shape(loop: Loop) -> bool:
-    """Tell whether the body is statements and loops over statements."""
-    inner = [node for node in loop.body if isinstance(node, Loop)]
-    return bool(inner) and all(isinstance(leaf, Leaf) for node in inner for leaf in node.body)
-
-
 def _has_recurrence(draft: Draft, loop: Loop) -> bool:
-    inner = [node.name for node in loop.body if isinstance(node, Loop)]
-    return any(not _would(draft, [f"vectorize {name}"]) for name in inner)
-
-
-def _is_independent(draft: Draft, loop: Loop) -> bool:
-    return _would(draft, [*_copies(draft, loop), f"parallelize {loop.name}"])
+    """Tell whether a body of statements and loops over statements has a loop that is no lanes."""
+    inner = [node for node in loop.body if isinstance(node, Loop)]
+    flat = all(isinstance(leaf, Leaf) for node in inner for leaf in node.body)
+    return flat and any(not _would(draft, [f"vectorize {node.name}"]) for node in inner)
 
 
 def _would(draft: Draft, lines: list[str]) -> bool:
