@@ -6,9 +6,11 @@ the register arrays they use. Prefetches and guards are placed here too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from loopstack.ir.affine import Affine
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch, Tree
 from loopstack.ir.program import Array
 from loopstack.lower.bounds import (
@@ -33,19 +35,22 @@ from loopstack.machine.vector_target import VectorTarget
 from loopstack.poly.results import couples, starts_anew
 
 Path = tuple[tuple[Loop, Bounds], ...]
+Implied = Mapping[str, frozenset[Affine]]
 
 
 @dataclass
 class Materializer:
     """The state of one walk; ``headers`` holds an empty For of every open loop's name.
 
-    ``results`` gives loops that run over results more leaves to hold (poly/results.py).
+    ``results`` gives loops that run over results more leaves to hold (poly/results.py), ``implied``
+    the constraints of each leaf that follow from its others (lower/shadows.py).
     """
 
     tree: Tree
     ranges: Ranges
     plans: dict[str, Plan]
     results: dict[str, list[Leaf]]
+    implied: Implied
     headers: dict[str, For] = field(default_factory=dict)
     guarded: set[str] = field(default_factory=set)
     mixed: bool = False
@@ -92,7 +97,7 @@ class Materializer:
             bounds = bounds_for_leaf(loop, leaf, outer, self.ranges)
             inside.append((loop, bounds))
             kept.append(For(loop.name, bounds.lowers, bounds.uppers, loop.kind, loop.tail, ()))
-        guards = missing_guards(leaf, inside, self.ranges)
+        guards = self._guards(leaf, inside)
         below = frozenset(loop.name for loop in plan.kept)
         outside = tuple(form for form in guards if form.names.isdisjoint(below))
         rest = tuple(form for form in guards if form not in outside)
@@ -120,11 +125,16 @@ class Materializer:
 
     def _guarded(self, leaf: Leaf, path: Path) -> tuple[NestNode, ...]:
         assign: NestNode = self._assign(leaf)
-        guards = missing_guards(leaf, path, self.ranges)
+        guards = self._guards(leaf, path)
         if not guards:
             return (assign,)
         self.guarded.add(leaf.statement)
         return (If((), guards, (assign,)),)
+
+    def _guards(self, leaf: Leaf, path: Sequence[tuple[Loop, Bounds]]) -> tuple[Affine, ...]:
+        implied = self.implied.get(leaf.statement, ())
+        guards = missing_guards(leaf, path, self.ranges)
+        return tuple([form for form in guards if form not in implied])
 
     def _assign(self, leaf: Leaf) -> Assign:
         dtype = self.tree.array(leaf.write.array).dtype
@@ -150,14 +160,18 @@ class Materialized:
     ranges: Ranges
 
 
-def materialize(tree: Tree, target: VectorTarget, ranges: Ranges) -> Materialized:
-    """Return the nest nodes of ``tree``; ``ranges`` are those of its loops."""
+def materialize(tree: Tree, target: VectorTarget, ranges: Ranges, implied: Implied) -> Materialized:
+    """Return the nest nodes of ``tree``; ``ranges`` are those of its loops.
+
+    ``implied`` constraints of a leaf follow from its others, and need no guards.
+    """
     plans = {}
     for leaf in tree.leaves().values():
         plan = plan_reduction(tree, leaf, ranges, target)
         if plan is not None:
             plans[leaf.statement] = plan
-    body = Materializer(tree, ranges, plans, _results_above(tree, plans)).body(tree.body, None, ())
+    results = _results_above(tree, plans)
+    body = Materializer(tree, ranges, plans, results, implied).body(tree.body, None, ())
     registers = tuple(p.accumulator for p in plans.values() if p.space == "registers")
     in_memory = [p for p in plans.values() if p.space == "local"]
     scopes = {p.accumulator.name: p.at for p in in_memory}
