@@ -6,6 +6,7 @@ the register arrays they use. Prefetches and guards are placed here too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -35,19 +36,22 @@ from loopstack.machine.vector_target import VectorTarget
 from loopstack.poly.results import couples, starts_anew
 
 Path = tuple[tuple[Loop, Bounds], ...]
+Implied = Mapping[str, frozenset[Affine]]
 
 
 @dataclass
 class Materializer:
     """The state of one walk; ``headers`` holds an empty For of every open loop's name.
 
-    ``results`` gives loops that run over results more leaves to hold (poly/results.py).
+    ``results`` gives loops that run over results more leaves to hold (poly/results.py), ``implied``
+    the constraints of each leaf that follow from its others (lower/shadows.py).
     """
 
     tree: Tree
     ranges: Ranges
     plans: dict[str, Plan]
     results: dict[str, list[Leaf]]
+    implied: Implied
     headers: dict[str, For] = field(default_factory=dict)
     guarded: set[str] = field(default_factory=set)
     mixed: bool = False
@@ -106,7 +110,7 @@ class Materializer:
             bounds = tightest(bounds_for_leaf(loop, leaf, outer, self.ranges), inside, self.ranges)
             inside.append((loop, bounds))
             kept.append(For(loop.name, bounds.lowers, bounds.uppers, loop.kind, loop.tail, ()))
-        guards = self._guards(leaf, tuple(inside))
+        guards = self._guards(leaf, tuple(inside), frozenset())
         below = frozenset(loop.name for loop in plan.kept)
         outside = tuple(form for form in guards if form.names.isdisjoint(below))
         rest = tuple(form for form in guards if form not in outside)
@@ -143,16 +147,17 @@ class Materializer:
 
     def _guarded(self, leaf: Leaf, path: Path) -> tuple[NestNode, ...]:
         assign: NestNode = self._assign(leaf)
-        guards = self._guards(self._as_updated(leaf, None), path)
+        implied = self.implied.get(leaf.statement, frozenset())
+        guards = self._guards(self._as_updated(leaf, None), path, implied)
         if not guards:
             return (assign,)
         self.guarded.add(leaf.statement)
         return (If((), guards, (assign,)),)
 
-    def _guards(self, leaf: Leaf, path: Path) -> tuple[Affine, ...]:
+    def _guards(self, leaf: Leaf, path: Path, implied: frozenset[Affine]) -> tuple[Affine, ...]:
         """Return the constraints of ``leaf`` that the loops around it do not enforce."""
-        missing = missing_guards(leaf, path, self.ranges)
-        return tuple([g for g in missing if not surely_nonnegative(g, path, self.ranges)])
+        missing = [f for f in missing_guards(leaf, path, self.ranges) if f not in implied]
+        return tuple([f for f in missing if not surely_nonnegative(f, path, self.ranges)])
 
     def _assign(self, leaf: Leaf) -> Assign:
         dtype = self.tree.array(leaf.write.array).dtype
@@ -179,14 +184,18 @@ class Materialized:
     ranges: Ranges
 
 
-def materialize(tree: Tree, target: VectorTarget, ranges: Ranges) -> Materialized:
-    """Return the nest nodes of ``tree``; ``ranges`` are those of its loops."""
+def materialize(tree: Tree, target: VectorTarget, ranges: Ranges, implied: Implied) -> Materialized:
+    """Return the nest nodes of ``tree``; ``ranges`` are those of its loops.
+
+    ``implied`` constraints of a leaf follow from its others, and need no guards.
+    """
     plans = {}
     for leaf in tree.leaves().values():
         plan = plan_reduction(tree, leaf, ranges, target)
         if plan is not None:
             plans[leaf.statement] = plan
-    body = Materializer(tree, ranges, plans, _results_above(tree, plans)).body(tree.body, None, ())
+    results = _results_above(tree, plans)
+    body = Materializer(tree, ranges, plans, results, implied).body(tree.body, None, ())
     registers = tuple(p.accumulator for p in plans.values() if p.space == "registers")
     in_memory = [p for p in plans.values() if p.space == "local"]
     scopes = {p.accumulator.name: p.at for p in in_memory}

@@ -20,6 +20,7 @@ from loopstack.lower.materialize import Materialized, materialize
 from loopstack.lower.nest import Nest, NestArray
 from loopstack.lower.prepack import split_off
 from loopstack.lower.scalars import replace_scalars
+from loopstack.lower.shadows import with_shadows
 from loopstack.lower.simplify import simplify
 from loopstack.lower.storage import collect_uses, fold, place_buffers, row_major
 from loopstack.lower.vector_loops import part_lanes, split_long_vectors
@@ -45,8 +46,11 @@ def lower_to_nest(tree: Tree, isa: str, strides: Strides | None = None, threads:
     # From here on every vector loop has a small constant extent.
     ranges = loop_ranges(tree.body)
     short = split_long_vectors(tree, target, ranges)
+    # From here on constraints of a leaf bound its outer loops as well as they can.
+    bounded, implied = with_shadows(short)
+    ranges = ranges if bounded is tree else loop_ranges(bounded.body)
     # From here on there are no leaves: bounds are explicit and no assignment carries a reduction.
-    parts = materialize(short, target, ranges if short is tree else loop_ranges(short.body))
+    parts = materialize(bounded, target, ranges, implied)
     # From here on every temporary has its final shape, and a place.
     locals_ = _local_arrays(tree) + list(parts.locals)
     uses = collect_uses(parts.body, frozenset(a.name for a in locals_))

@@ -88,7 +88,8 @@ class View:
         self.tree = tree
         self.program: Program = tree.program
         self.places = places(tree)
-        self.buffers = {b.array.name: b for b in tree.buffers}
+        self.buffers = {b.array.name: b for b in tree.buffers if not b.private}
+        self.private = {b.array.name: b for b in tree.buffers if b.private}
         self._ranges: dict[str, dict[str, Interval]] = {}
 
     def ranges(self, place: Place) -> dict[str, Interval]:
@@ -128,9 +129,13 @@ class View:
         access = Access(original.array, original.subscripts)
         return Touch(statement, access, False, chain, Access(local.array, local.subscripts))
 
+    def private_depth(self, array: str) -> int:
+        """Return how many loops have an iteration in common where a copy of ``array`` is shared."""
+        return self.depth_of_buffer(array) if array in self.private else 0
+
     def depth_of_buffer(self, name: str) -> int:
         """Return how many loops stand around the place where buffer ``name`` is filled."""
-        loop = self.buffers[name].loop
+        loop = {**self.buffers, **self.private}[name].loop
         if loop is None:
             return 0
         for place in self.places.values():

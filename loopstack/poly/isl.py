@@ -94,6 +94,22 @@ def each_map(relation: Any) -> list[Any]:
     return sorted(maps, key=str)
 
 
+def first_parted(
+    relation: Any, source: str, target: str
+) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Return the first pair of ``relation`` whose ends two maps (isl text) take to other points."""
+    to, back = library().Map(source), library().Map(target)
+    parted = relation.subtract(to.apply_range(back.reverse()))
+    if parted.is_empty():
+        return None
+    point = parted.wrap().lexmin().sample_point()
+    kind = library().dim_type
+    count = parted.dim(kind.in_)
+    values = [point.get_coordinate_val(kind.set, n).to_python()
+              for n in range(count + parted.dim(kind.out))]  # fmt: skip
+    return tuple(values[:count]), tuple(values[count:])
+
+
 def delta_range(relation: Any, dimension: int) -> tuple[int | None, int | None]:
     """Return (least, greatest) difference target - source in one dimension; None: no constant."""
     deltas = relation.deltas()

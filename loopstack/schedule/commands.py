@@ -14,6 +14,7 @@ from loopstack.schedule.memory import PrefetchCommand, Stream
 from loopstack.schedule.order import Interchange, Reorder, Reverse, Shift
 from loopstack.schedule.pack import Pack
 from loopstack.schedule.partition import Partition
+from loopstack.schedule.privatize import Privatize
 from loopstack.schedule.rfactor import Rfactor
 from loopstack.schedule.skew import Skew, Wavefront
 from loopstack.schedule.split import Join, Split
@@ -26,10 +27,10 @@ COMMANDS: dict[str, type[Command]] = {
     for command in (
         Reorder, Interchange, Reverse, Shift, Skew, Wavefront, Map, Partition,
         Split, Tile, Join, Wrap, Fuse, Distribute, ComputeAt, Inline, Rfactor,
-        Pack, StageCommand, Expand,
+        Pack, StageCommand, Expand, Privatize,
         Unroll, UnrollAndJam, Vectorize, Parallelize, PrefetchCommand, Stream,
     )
 }  # fmt: skip
 
-NOT_AVAILABLE_YET = ("privatize", "dot")
+NOT_AVAILABLE_YET = ("dot",)
 """Keywords of the schedule language that parse to an error that says so."""

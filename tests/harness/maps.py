@@ -30,7 +30,7 @@ def mapped_scripts(
     """Draw a script with maps, fusions and other commands; ``lines`` may add kinds of lines."""
     schedule = Schedule.parse("schedule 1\n")
     tree = build(schedule, program)
-    makers = (_map, _map, _fuse, _distribute, _other, *lines)
+    makers = (_map, _map, _fuse, _distribute, _tile, _other, *lines)
     for number in range(draw(st.integers(0, most_commands))):
         line = draw(st.sampled_from(makers))(draw, tree, number)
         if line is None:
@@ -70,6 +70,38 @@ def draw_form(draw: st.DrawFn, indices: Sequence[str]) -> str:
     factors = [draw(st.sampled_from(COEFFICIENTS)) for _ in indices]
     terms = [f"{c}*{i}" for c, i in zip(factors, indices) if c]
     return " + ".join([*terms, str(draw(st.sampled_from((0, 0, 1, -2))))])
+
+
+def _tile(draw: st.DrawFn, tree: Tree, number: int) -> str | None:
+    """Tile a band, along hyperplanes or in boxes."""
+    if not tree.loops():
+        return None
+    statement = draw(st.sampled_from(sorted(s for s in tree.leaves() if tree.path(s))))
+    band = draw_band(draw, tree.path(statement))
+    indices = [loop.name.rpartition(".")[2] for loop in band]
+    along = ""
+    count = len(band)
+    if draw(st.booleans()):
+        count = draw(st.integers(1, len(band)))
+        along = f" along {', '.join(draw_form(draw, indices) for _ in range(count))}"
+    factors = " ".join(str(draw(st.sampled_from((1, 2, 3, 4)))) for _ in range(count))
+    names = [f"t{number}{'abcdefgh'[n]}" for n in range(count + len(band))]
+    return f"tile {' '.join(x.name for x in band)} {factors}{along} -> {', '.join(names)}"
+
+
+def privatize(draw: st.DrawFn, tree: Tree, number: int) -> str | None:
+    """Give a temporary copies at a loop above a statement that uses it."""
+    temporaries = [a.name for a in tree.program.arrays if not a.is_argument]
+    if not temporaries or not tree.loops():
+        return None
+    array = draw(st.sampled_from(temporaries))
+    loop = draw(st.sampled_from(sorted(tree.loops())))
+    name = f" -> p{number}" if draw(st.integers(0, 3)) == 0 else ""
+    return f"privatize {array} at {loop}{name}"
+
+
+def parallelize(draw: st.DrawFn, tree: Tree, number: int) -> str | None:
+    return f"parallelize {draw(st.sampled_from(sorted(tree.loops())))}" if tree.loops() else None
 
 
 def _fuse(draw: st.DrawFn, tree: Tree, number: int) -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness import programs
 from harness import scheduled_programs as more
 from harness.imperfect import PROGRAMS as IMPERFECT
-from harness.maps import mapped_scripts
+from harness.maps import mapped_scripts, parallelize, privatize
+from harness.scratch import PROGRAMS as SCRATCH
 from harness.tree_replay import agrees, instances_of, program_instances, run_program
 from hypothesis import event, given, note
 from hypothesis import strategies as st
@@ -39,6 +40,21 @@ def test_check_agrees_with_symbolic_runs(case: tuple[Program, Schedule]) -> None
     legal = legality.check(tree) is None
     event("legal" if legal else "illegal")
     assert agrees(tree, run_program(tree.program)) == legal
+
+
+@given(st.data())
+def test_legal_private_copies_change_nothing(data: st.DataObject) -> None:
+    make = SCRATCH[data.draw(st.sampled_from(sorted(SCRATCH)))]
+    program = make().bind({"N": data.draw(st.integers(1, 4))})
+    lines = (privatize, privatize, parallelize)
+    script = data.draw(mapped_scripts(program, legal=False, lines=lines))
+    note(f"{print_program(program)}{script}")
+    tree = build(script, program)
+    legal = legality.check(tree) is None
+    event("legal" if legal else "illegal")
+    assert not legal or agrees(tree, run_program(tree.program))
+    wanted, found = run_program(program), run_program(tree.program)
+    assert wanted == found
 
 
 @given(cases())
