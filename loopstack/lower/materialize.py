@@ -15,6 +15,7 @@ from loopstack.lower.bounds import (
     Bounds,
     bounds_for_leaf,
     leaves_below,
+    may_lack_terms,
     missing_guards,
     shared_bounds,
 )
@@ -48,7 +49,7 @@ class Materializer:
     headers: dict[str, For] = field(default_factory=dict)
     guarded: set[str] = field(default_factory=set)
     mixed: bool = False
-    """Whether several leaves stand below the outermost open loop."""
+    """Whether loops below the outermost open one may run where a leaf does not."""
 
     @cached_property
     def places(self) -> frozenset[str | None]:
@@ -108,11 +109,14 @@ class Materializer:
         outer = frozenset(above.name for above, _ in path)
         leaves = leaves_below(loop) + self.results.get(loop.name, [])
         if not path:
-            self.mixed = len(leaves) > 1
+            self.mixed = len(leaves) > 1 or any(self._may_lack_terms(leaf) for leaf in leaves)
         bounds = shared_bounds(loop, leaves, outer, self.ranges, self.mixed)
         header = For(loop.name, bounds.lowers, bounds.uppers, loop.kind, loop.tail, ())
         self.headers[loop.name] = header
         return header.with_body(self.body(loop.body, loop.name, (*path, (loop, bounds))))
+
+    def _may_lack_terms(self, leaf: Leaf) -> bool:
+        return may_lack_terms(leaf, self.tree.path(leaf.statement))
 
     def _guarded(self, leaf: Leaf, path: Path) -> tuple[NestNode, ...]:
         assign: NestNode = self._assign(leaf)

@@ -24,6 +24,7 @@ from loopstack.lower.simplify import simplify
 from loopstack.lower.storage import collect_uses, fold, place_buffers, row_major
 from loopstack.lower.vector_loops import part_lanes, split_long_vectors
 from loopstack.machine.vector_target import TARGETS
+from loopstack.poly.first_values import with_mixed_first_values
 
 Strides = Mapping[str, tuple[int, ...]]
 
@@ -39,6 +40,8 @@ def lower(tree: Tree, isa: str, strides: Strides | None = None, threads: int = 1
 def lower_to_nest(tree: Tree, isa: str, strides: Strides | None = None, threads: int = 1) -> Nest:
     """Return the nest of a scheduled tree."""
     target = TARGETS[isa]
+    # From here on no loop runs over results of a reduction that starts anew and over their terms.
+    tree = with_mixed_first_values(tree)
     # From here on every vector loop has a small constant extent.
     ranges = loop_ranges(tree.body)
     short = split_long_vectors(tree, target, ranges)

@@ -32,6 +32,7 @@ from loopstack.lower.factors import without_factor
 from loopstack.lower.intervals import Ranges, interval
 from loopstack.lower.nest import Assign, For, If, LaneFold, NestNode
 from loopstack.machine.vector_target import VectorTarget
+from loopstack.poly.mixing import mixes
 from loopstack.poly.results import (
     Forms,
     couples,
@@ -140,7 +141,7 @@ class _Planning:
             return None
         names = [loop.name for loop in self.path]
         depth = max(names.index(stage.loop) + 1 if stage.loop in names else 0, self.scope)
-        if self._results(depth) is None:
+        if self._results(depth) is None or not self._tells_accumulators(depth):
             return None
         if stage.space == "local":
             return depth, "local"
@@ -151,9 +152,18 @@ class _Planning:
         for depth, loop in enumerate(self.path):
             if loop.name not in self.reducing or not self._fits(depth) or not self._is_alone(loop):
                 continue
-            if self._results(depth) is not None:
+            if self._results(depth) is not None and self._tells_accumulators(depth):
                 return depth, "registers"
         return self._outermost()
+
+    def _tells_accumulators(self, depth: int) -> bool:
+        """Tell whether loops below the place have one accumulator for each element.
+
+        A loop over results and terms at once comes back to an element, from another lane or place.
+        """
+        below = [loop for loop in self.path[depth:] if loop.name not in self.reducing]
+        statement = self.tree.program.statement_by_name.get(self.leaf.statement)
+        return len(below) < 2 or statement is None or not mixes(statement, self.leaf, self.path)
 
     def _outermost(self) -> Place:
         """Accumulate in the array itself, initialised ahead of the outermost reduction loop."""

@@ -8,13 +8,14 @@ from loopstack.schedule.expand import Expand
 from loopstack.schedule.fuse import Distribute, Fuse
 from loopstack.schedule.inline import Inline
 from loopstack.schedule.jam import UnrollAndJam
+from loopstack.schedule.map import Map
 from loopstack.schedule.marks import Parallelize, Unroll, Vectorize
 from loopstack.schedule.memory import PrefetchCommand, Stream
 from loopstack.schedule.order import Interchange, Reorder, Reverse, Shift
 from loopstack.schedule.pack import Pack
 from loopstack.schedule.partition import Partition
 from loopstack.schedule.rfactor import Rfactor
-from loopstack.schedule.skew import Map, Skew, Wavefront
+from loopstack.schedule.skew import Skew, Wavefront
 from loopstack.schedule.split import Join, Split, Tile
 from loopstack.schedule.stage import StageCommand
 from loopstack.schedule.wrap import Wrap

@@ -82,9 +82,6 @@ class Fuse(Command):
                 f"fuse needs equal ranges, but {a.name} is {low}..{high} and {b.name} is "
                 f"{low2}..{high2}; shift=0 fuses them all the same"
             )
-        if ranges[1][0] + (self.shift or 0) < 0:
-            start = ranges[1][0] + (self.shift or 0)
-            raise ArgumentError(f"fuse would start {b.name} at {start}, below 0")
 
 
 def _where(path: Path) -> str:
