@@ -34,8 +34,13 @@ def _sorted(groups: list[tuple[str, ...]], reach: dict[str, set[str]]) -> list[t
     ordered: list[tuple[str, ...]] = []
     waiting = list(groups)
     while waiting:
-        ready = next(g for g in waiting
-                     if not any(g[0] in reach[other[0]] for other in waiting if other is not g))  # fmt: skip
+        ready = next(g for g in waiting if not _follows_any(g, waiting, reach))
         ordered.append(ready)
         waiting.remove(ready)
     return ordered
+
+
+def _follows_any(
+    group: tuple[str, ...], others: list[tuple[str, ...]], reach: dict[str, set[str]]
+) -> bool:
+    return any(group[0] in reach[other[0]] for other in others if other is not group)

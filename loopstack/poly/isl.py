@@ -105,7 +105,7 @@ def _extreme(points: Any, dimension: int, which: str) -> int | None:
 
 
 def ordered_pairs(source: Any, target: Any, schedule: Any) -> Any:
-    """Return all pairs source instance -> target instance on one element, source scheduled first."""
+    """Return all pairs source instance -> target instance on one element, in schedule order."""
     before = schedule.lex_lt_union_map(schedule)
     return source.apply_range(target.reverse()).intersect(before)
 
@@ -291,14 +291,26 @@ def _affine_row(form: Any) -> Row:
     pieces = form.get_pieces()
     if len(pieces) != 1 or pieces[0][1].dim(library().dim_type.div):
         raise ScheduleNotFound(f"isl's schedule has a row that is no affine form: {form}")
-    only, kind = pieces[0][1], library().dim_type
-    if not only.get_denominator_val().is_one():
+    if not pieces[0][1].get_denominator_val().is_one():
         raise ScheduleNotFound(f"isl's schedule has a row with fractions: {form}")
+    return _row(pieces[0][1], library().dim_type.in_)
 
-    def factor(group: Any, n: int) -> int:
-        return int(only.get_coefficient_val(group, n).to_python())
 
-    names = [only.get_dim_name(kind.param, n) for n in range(only.dim(kind.param))]
-    sizes = {name: factor(kind.param, n) for n, name in enumerate(names)}
-    indices = tuple([factor(kind.in_, n) for n in range(only.dim(kind.in_))])
-    return Row(int(only.get_constant_val().to_python()), sizes, indices)
+def equalities(domain: str) -> list[Row]:
+    """Return the forms that are 0 on a set given as isl text."""
+    hull = library().Set(domain).affine_hull()
+    found = [c for c in hull.get_constraints() if c.is_equality()]
+    return [_row(c, library().dim_type.set) for c in found]
+
+
+def _row(form: Any, indices: Any) -> Row:
+    """Return an isl form or constraint with integer factors as a row."""
+    kind = library().dim_type
+
+    def factors(group: Any) -> list[int]:
+        count = form.dim(group)
+        return [int(form.get_coefficient_val(group, n).to_python()) for n in range(count)]
+
+    names = [form.get_dim_name(kind.param, n) for n in range(form.dim(kind.param))]
+    const = int(form.get_constant_val().to_python())
+    return Row(const, dict(zip(names, factors(kind.param))), tuple(factors(indices)))

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from loopstack.ir.affine import Affine
-from loopstack.ir.program import Program, Statement
+from loopstack.ir.program import Program
 from loopstack.poly import isl
 from loopstack.poly.dependence import domain_text
 from loopstack.poly.edges import edges
+from loopstack.poly.full_rank import form_of_row, with_full_rank
 from loopstack.poly.time_tree import Band, Part, Sequence, Single
 
 
@@ -29,7 +29,7 @@ def isl_tree(program: Program, sizes: Mapping[str, int]) -> Part:
             domain_text(program), [e.relation for e in found if e.orders],
             [e.relation for e in found if e.near], [e.relation for e in found],
         )  # fmt: skip
-        return _part(program, values, root)
+        return with_full_rank(program, values, _part(program, values, root))
 
 
 def _part(program: Program, sizes: Mapping[str, int], node: isl.ScheduleNode) -> Part:
@@ -38,8 +38,8 @@ def _part(program: Program, sizes: Mapping[str, int], node: isl.ScheduleNode) ->
         parts = parts or [Single(name) for name in _in_text_order(program, node.names)]
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
     rows = {
-        statement.name: tuple([_form(statement, sizes, row) for row in node.rows[f"S{number}"]])
-        for number, statement in enumerate(program.statements)
+        s.name: tuple([form_of_row(s, sizes, row) for row in node.rows[f"S{number}"]])
+        for number, s in enumerate(program.statements)
         if f"S{number}" in node.rows
     }
     inside = _part(program, sizes, node.children[0])
@@ -48,8 +48,3 @@ def _part(program: Program, sizes: Mapping[str, int], node: isl.ScheduleNode) ->
 
 def _in_text_order(program: Program, names: Iterable[str]) -> list[str]:
     return [s.name for n, s in enumerate(program.statements) if f"S{n}" in names]
-
-
-def _form(s: Statement, sizes: Mapping[str, int], row: isl.Row) -> Affine:
-    const = row.const + sum(c * sizes[name] for name, c in row.sizes.items() if c)
-    return Affine.of(zip(s.indices, row.indices), const)

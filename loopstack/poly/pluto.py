@@ -16,8 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from math import gcd, lcm
 
 from loopstack.errors import ScheduleNotFound
 from loopstack.ir.affine import Affine
@@ -25,6 +23,7 @@ from loopstack.ir.program import Program
 from loopstack.poly import isl
 from loopstack.poly.components import components
 from loopstack.poly.edges import Edge, at_once, edges, left_over
+from loopstack.poly.orthogonal import complement
 from loopstack.poly.time_tree import Band, Part, Sequence, Single
 
 Rows = Mapping[str, Affine]
@@ -39,7 +38,7 @@ def pluto_tree(program: Program) -> Part:
     """
     with isl.limited("Pluto's hyperplanes"):
         names = tuple(s.name for s in program.statements)
-        part = _Part(program, names, {n: () for n in names}, tuple(edges(program)))
+        part = _Part(program, names, dict.fromkeys(names, ()), tuple(edges(program)))
         return _cut(part, part.by_depth())
 
 
@@ -218,7 +217,7 @@ def _add(found: dict[str, int], name: str, factor: int) -> None:
 
 
 def _independent(part: _Part) -> Iterator[Condition]:
-    """Each statement's row has a part outside the span of its rows so far, in the positive orthant."""
+    """Each statement's row has a part outside the span of its rows so far, and a positive one."""
     for at, name in enumerate(part.names):
         basis = part.missing(name)
         for vector in basis:
@@ -226,50 +225,3 @@ def _independent(part: _Part) -> Iterator[Condition]:
         if basis:
             total = [sum(column) for column in zip(*basis)]
             yield False, {**{f"h{at}_{n}": c for n, c in enumerate(total)}, "": -1}
-
-
-# ---- linear algebra -----------------------------------------------------------------------------
-def complement(rows: list[list[int]], size: int) -> list[list[int]]:
-    """Return primitive integer vectors that span what is orthogonal to ``rows``.
-
-    They are the rows of the projection I - H^T (H H^T)^-1 H, made integers; equal ones once.
-    """
-    basis = _orthogonal(rows)
-    found: dict[tuple[int, ...], None] = {}
-    for n in range(size):
-        vector = [Fraction(int(k == n)) for k in range(size)]
-        for other in basis:
-            vector = _minus(vector, other, n)
-        if any(vector):
-            found[_primitive(vector)] = None
-    return [list(vector) for vector in found]
-
-
-def _orthogonal(rows: list[list[int]]) -> list[list[Fraction]]:
-    """Return orthogonal vectors that span ``rows`` (Gram-Schmidt)."""
-    basis: list[list[Fraction]] = []
-    for row in rows:
-        vector = [Fraction(c) for c in row]
-        for other in basis:
-            factor = _dot(vector, other) / _dot(other, other)
-            vector = [a - factor * b for a, b in zip(vector, other)]
-        if any(vector):
-            basis.append(vector)
-    return basis
-
-
-def _minus(vector: list[Fraction], other: list[Fraction], n: int) -> list[Fraction]:
-    """Subtract the projection of unit vector ``n`` on ``other``."""
-    factor = other[n] / _dot(other, other)
-    return [a - factor * b for a, b in zip(vector, other)]
-
-
-def _dot(a: list[Fraction], b: list[Fraction]) -> Fraction:
-    return sum((x * y for x, y in zip(a, b)), Fraction(0))
-
-
-def _primitive(vector: list[Fraction]) -> tuple[int, ...]:
-    scale = lcm(*(c.denominator for c in vector))
-    whole = [int(c * scale) for c in vector]
-    common = gcd(*whole)
-    return tuple(c // common for c in whole)

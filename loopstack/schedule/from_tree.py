@@ -80,9 +80,9 @@ class _Writer:
         A constant is left to the fusion where loops stay as they are.
         """
         above, leaf = self.tree.path(name), self.tree.leaves()[name]
-        loops = {index: form_of(form.terms[0][0].rpartition(".")[2]) for index, form in leaf.binding}
-        rows = [row.substitute(loops) for row in rows_of(part, name)]
         old = [index_of(loop) for loop in above]
+        loops = {index: form_of(mine) for (index, _), mine in zip(leaf.binding, old)}
+        rows = [row.substitute(loops) for row in rows_of(part, name)]
         plain = [_plain_index(row) for row in rows]
         if sorted(map(str, plain)) == sorted(old):
             if plain != old:

@@ -167,7 +167,7 @@ class Distribute(Command):
 
 
 def in_given_order(parts: list[Nodes], order: tuple[str, ...], command: str) -> list[Nodes]:
-    """Return the parts as ``order``, a statement of each, says; raises ArgumentError if it cannot."""
+    """Return the parts in an order that names a statement of each. Raises ArgumentError."""
     inside = [{leaf.statement for leaf in leaves_below(part)} for part in parts]
     places = [n for name in order for n, names in enumerate(inside) if name in names]
     if sorted(places) != list(range(len(parts))) or len(places) != len(order):
