@@ -10,7 +10,7 @@ with every update, not only with the last or the first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from loopstack.ir.affine import Affine
 from loopstack.ir.program import Program
 from loopstack.poly import isl
+from loopstack.poly.components import components
 from loopstack.poly.dependence import conflicts_on, dependences_on, relaxed
 
 
@@ -93,3 +94,17 @@ def left_over(program: Program, edge: Edge, rows: list[Mapping[str, Affine]]) ->
     forms = [difference(program, edge, row) for row in open_rows]
     relation = isl.where_zero(edge.relation, forms)
     return None if relation is None else replace(edge, relation=relation)
+
+
+def order_below(
+    program: Program, found: Sequence[Edge], names: Sequence[str], rows: list[Mapping[str, Affine]]
+) -> list[str] | None:
+    """Return an order in which statements may run one after the other where ``rows`` are equal.
+
+    None when some of them have to take turns.
+    """
+    inside = [e for e in found if e.orders and e.source in names and e.target in names]
+    left = {(e.source, e.target) for e in inside
+            if not e.is_loop and left_over(program, e, rows) is not None}  # fmt: skip
+    order = components(names, left)
+    return None if len(order) < len(names) else [name for (name,) in order]

@@ -14,8 +14,7 @@ from loopstack.ir.program import Program, Statement
 from loopstack.poly import isl
 from loopstack.poly.dependence import domain_text
 from loopstack.poly.orthogonal import rank
-from loopstack.poly.time_tree import Band, Part, Single, rows_of
-from loopstack.poly.time_tree import Sequence as InOrder
+from loopstack.poly.time_tree import Band, InOrder, Part, Single, rows_of
 
 
 def with_full_rank(program: Program, sizes: Mapping[str, int], part: Part) -> Part:

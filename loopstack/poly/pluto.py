@@ -14,7 +14,7 @@ and Locality Optimizer", PLDI 2008; the cuts are those of its tool's "smart" fus
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from loopstack.errors import ScheduleNotFound
@@ -22,23 +22,23 @@ from loopstack.ir.affine import Affine
 from loopstack.ir.program import Program
 from loopstack.poly import isl
 from loopstack.poly.components import components
-from loopstack.poly.edges import Edge, at_once, edges, left_over
+from loopstack.poly.edges import Edge, at_once, left_over
 from loopstack.poly.orthogonal import complement
-from loopstack.poly.time_tree import Band, Part, Sequence, Single
+from loopstack.poly.time_tree import Band, InOrder, Part, Single
 
 Rows = Mapping[str, Affine]
 Found = dict[str, tuple[Affine, ...]]
 Condition = tuple[bool, dict[str, int]]
 
 
-def pluto_tree(program: Program) -> Part:
-    """Return the time tree of a program.
+def pluto_tree(program: Program, dependences: Sequence[Edge]) -> Part:
+    """Return the time tree of a program with these dependences.
 
     Raises ScheduleNotFound when the search for a hyperplane takes too long or finds none.
     """
     with isl.limited("Pluto's hyperplanes"):
         names = tuple(s.name for s in program.statements)
-        part = _Part(program, names, dict.fromkeys(names, ()), tuple(edges(program)))
+        part = _Part(program, names, dict.fromkeys(names, ()), tuple(dependences))
         return _cut(part, part.by_depth())
 
 
@@ -98,7 +98,7 @@ class _Part:
 def _cut(part: _Part, groups: list[tuple[str, ...]]) -> Part:
     """Schedule groups of statements one after the other."""
     parts = [_schedule(part.of(group)) for group in groups]
-    return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
+    return parts[0] if len(parts) == 1 else InOrder(tuple(parts))
 
 
 def _schedule(part: _Part) -> Part:
@@ -121,7 +121,7 @@ def _leaves(part: _Part) -> Part:
     if any(len(component) > 1 for component in found):
         raise ScheduleNotFound(f"the loops found leave a cycle through {', '.join(part.names)}")
     singles = tuple(Single(name) for (name,) in found)
-    return singles[0] if len(singles) == 1 else Sequence(singles)
+    return singles[0] if len(singles) == 1 else InOrder(singles)
 
 
 def _with_band(part: _Part, rows: list[Rows]) -> Part:

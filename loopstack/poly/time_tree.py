@@ -1,7 +1,7 @@
 """When statements run, as a tree of bands: what scheduling algorithms return.
 
     for c0: for c1: { S; for c2: T }        Band(c0, c1)
-                                              Sequence
+                                              InOrder
                                                 Single(S)
                                                 Band(c2) - Single(T)
 
@@ -26,7 +26,7 @@ class Single:
 
 
 @dataclass(frozen=True)
-class Sequence:
+class InOrder:
     """Parts that run one after the other."""
 
     parts: tuple[Part, ...]
@@ -50,14 +50,14 @@ class Band:
         return len(self.coincident)
 
 
-Part = Union[Single, Sequence, Band]
+Part = Union[Single, InOrder, Band]
 
 
 def statements_of(part: Part) -> list[str]:
     """Return the statements below a part, in the order they run in."""
     if isinstance(part, Single):
         return [part.statement]
-    if isinstance(part, Sequence):
+    if isinstance(part, InOrder):
         return [name for p in part.parts for name in statements_of(p)]
     return statements_of(part.inside)
 
@@ -66,26 +66,26 @@ def rows_of(part: Part, statement: str) -> list[Affine]:
     """Return all rows of one statement, outermost first."""
     if isinstance(part, Single):
         return []
-    if isinstance(part, Sequence):
+    if isinstance(part, InOrder):
         holder = next(p for p in part.parts if statement in statements_of(p))
         return rows_of(holder, statement)
     return [*part.rows[statement], *rows_of(part.inside, statement)]
 
 
 def describe(part: Part, indent: str = "") -> str:
-    """Return the tree as text: a line for each band, statement and sequence."""
+    """Return the tree as text: a line for each band, statement and list of parts."""
     return "\n".join(_lines(part, indent)) + "\n"
 
 
 def _lines(part: Part, indent: str) -> Iterator[str]:
     if isinstance(part, Single):
         yield f"{indent}{part.statement}"
-    elif isinstance(part, Sequence):
-        yield f"{indent}sequence"
+    elif isinstance(part, InOrder):
+        yield f"{indent}in order"
         for inner in part.parts:
             yield from _lines(inner, indent + "  ")
     else:
-        kind = "permutable" if part.permutable else "in order"
+        kind = "permutable" if part.permutable else "fixed"
         marks = " ".join("parallel" if c else "carried" for c in part.coincident)
         yield f"{indent}band {kind}: {marks}"
         for name, forms in part.rows.items():

@@ -17,7 +17,7 @@ from loopstack.ir.affine import Affine
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.loop_tree import Loop, Node, Tree, identity_tree
 from loopstack.ir.program import Program
-from loopstack.poly.time_tree import Band, Part, Sequence, rows_of, statements_of
+from loopstack.poly.time_tree import Band, InOrder, Part, rows_of, statements_of
 from loopstack.schedule.lookup import ROOT, index_of, leaves_below
 from loopstack.schedule.script import read_line
 
@@ -106,7 +106,7 @@ class _Writer:
 
     def share(self, part: Part, names: Names, depth: int) -> tuple[PlacedBand, ...]:
         """Fuse the loops of every band below ``part``, which start at ``depth``."""
-        if isinstance(part, Sequence):
+        if isinstance(part, InOrder):
             return tuple([p for inner in part.parts for p in self.share(inner, names, depth)])
         if not isinstance(part, Band):
             return ()

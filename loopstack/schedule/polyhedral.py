@@ -18,10 +18,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loopstack.errors import ArgumentError, IllegalSchedule, ScheduleNotFound
+from loopstack.ir.affine import Affine
 from loopstack.ir.program import Program
+from loopstack.poly.edges import Edge, edges, order_below
 from loopstack.poly.isl_tree import isl_tree
 from loopstack.poly.pluto import pluto_tree
 from loopstack.poly.symbols import with_symbols
+from loopstack.poly.time_tree import statements_of
 from loopstack.schedule.from_tree import PlacedBand, lines_of_tree
 from loopstack.schedule.greedy import Draft
 from loopstack.schedule.lanes import vectorize_innermost
@@ -47,7 +50,11 @@ def polyhedral_schedule(
     if any(size < 1 for size in _sizes(tile)):
         raise ArgumentError(f"tile= needs extents of at least 1, found {tile}")
     general, values = with_symbols(program)
-    tree = pluto_tree(general) if algorithm == "pluto" else isl_tree(general, values)
+    found = edges(general)
+    if algorithm == "pluto":
+        tree = pluto_tree(general, found)
+    else:
+        tree = isl_tree(general, values, found)
     lines, placed = lines_of_tree(program, tree)
     draft = Draft(program)
     if not draft.attempt(lines):
@@ -56,6 +63,8 @@ def polyhedral_schedule(
     if threads > 1:
         for band in bands:
             _parallelize(draft, band)
+    for band in bands:
+        _part_rows(draft, general, found, band, [])
     vectorize_innermost(draft, {loop for band in bands for loop in band.tiles()}, strides or {})
     return draft.schedule()
 
@@ -80,13 +89,14 @@ class _Tiled:
 
     placed: PlacedBand
     outer: tuple[str | None, ...]
+    inner: tuple[str, ...]
     inside: tuple[_Tiled, ...]
 
     @staticmethod
     def of(draft: Draft, placed: PlacedBand, sizes: tuple[int, ...]) -> _Tiled:
-        outer = _tile(draft, placed, sizes)
+        outer, inner = _tile(draft, placed, sizes)
         inside = tuple([_Tiled.of(draft, band, sizes) for band in placed.inside])
-        return _Tiled(placed, outer, inside)
+        return _Tiled(placed, outer, inner, inside)
 
     def tiles(self) -> Iterator[str]:
         """Yield every loop over tiles, here and inside."""
@@ -95,9 +105,12 @@ class _Tiled:
             yield from band.tiles()
 
 
-def _tile(draft: Draft, placed: PlacedBand, sizes: tuple[int, ...]) -> tuple[str | None, ...]:
-    """Cut the loops of a permutable band that are longer than a tile."""
-    whole: tuple[str | None, ...] = (None,) * len(placed.loops)
+Loops = tuple[tuple[str | None, ...], tuple[str, ...]]
+
+
+def _tile(draft: Draft, placed: PlacedBand, sizes: tuple[int, ...]) -> Loops:
+    """Cut the loops of a permutable band that are longer than a tile; return both halves."""
+    whole: Loops = (None,) * len(placed.loops), placed.loops
     if len(placed.loops) < 2 or not placed.band.permutable:
         return whole
     factors = [sizes[min(n, len(sizes) - 1)] for n in range(len(placed.loops))]
@@ -107,8 +120,10 @@ def _tile(draft: Draft, placed: PlacedBand, sizes: tuple[int, ...]) -> tuple[str
     line = f"tile {' '.join(cut)} {' '.join(map(str, cut.values()))} -> {new}"
     if not cut or not draft.attempt([line]):
         return whole
-    return tuple([f"{loop.rpartition('.')[0]}.{names[loop][0]}" if loop in cut else None
-                  for loop in placed.loops])  # fmt: skip
+    owner = {loop: loop.rpartition(".")[0] for loop in placed.loops}
+    outer = [f"{owner[x]}.{names[x][0]}" if x in cut else None for x in placed.loops]
+    inner = [f"{owner[x]}.{names[x][1]}" if x in cut else x for x in placed.loops]
+    return tuple(outer), tuple(inner)
 
 
 def _extent(draft: Draft, loop: str) -> int:
@@ -147,3 +162,25 @@ def _wavefront(draft: Draft, outer: str, inner: str) -> str:
     while name in taken:
         name += "_"
     return f"wavefront {outer} {inner} -> {name}"
+
+
+# ---- rows ---------------------------------------------------------------------------------------
+Rows = list[Mapping[str, Affine]]
+
+
+def _part_rows(
+    draft: Draft, general: Program, found: list[Edge], band: _Tiled, above: Rows
+) -> None:
+    """Give each statement of an innermost loop a loop of its own, where they need not take turns.
+
+    Their ranges differ, and one after the other they run without guards, and as lanes.
+    """
+    names = statements_of(band.placed.band)
+    rows = [{n: band.placed.band.rows[n][at] for n in names} for at in range(len(band.inner))]
+    for inner in band.inside:
+        _part_rows(draft, general, found, inner, [*above, *rows])
+    if band.inside or len(names) < 2:
+        return
+    order = order_below(general, found, names, [*above, *rows[:-1]])
+    if order is not None:
+        draft.attempt([f"distribute {band.inner[-1]} -> {', '.join(order)}"])
