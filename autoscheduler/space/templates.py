@@ -16,15 +16,18 @@ from autoscheduler.space.contraction import Contraction
 from autoscheduler.space.nests import Nest
 from autoscheduler.space.slots import Choice, Slot
 from autoscheduler.space.trees import TreeCache
+from loopstack.errors import LoopStackError
 from loopstack.ir.program import Program
 from loopstack.schedule.access_shape import StatementShape, statement_shape
 from loopstack.schedule.affine_default import is_affine
 from loopstack.schedule.fusion import Fused, fusion_script
 from loopstack.schedule.hardware import Hardware
+from loopstack.schedule.polyhedral import Algorithm, polyhedral_schedule
 
 Template = Contraction | Nest
 FUSE = "fuse"
 HEADER = "schedule 1"
+ALGORITHMS: tuple[Algorithm, ...] = ("pluto", "isl")
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,20 @@ class ProgramSpace:
     @cached_property
     def known(self) -> dict[str, str]:
         """Scripts of an affine program worth measuring beside the default, by name."""
-        return {"original": f"{HEADER}\n"} if is_affine(self.program) else {}
+        if not is_affine(self.program):
+            return {}
+        found = {name: self._scheduled_by(name) for name in ALGORITHMS}
+        return {"original": f"{HEADER}\n", **{n: text for n, text in found.items() if text}}
+
+    def _scheduled_by(self, algorithm: Algorithm) -> str | None:
+        """Return an algorithm's script; None where it finds no schedule."""
+        try:
+            found = polyhedral_schedule(
+                self.program, algorithm, threads=self.threads, strides=self.strides
+            )
+        except LoopStackError:
+            return None
+        return str(found)
 
     @property
     def starts(self) -> list[str]:

@@ -51,10 +51,8 @@ def polyhedral_schedule(
         raise ArgumentError(f"tile= needs extents of at least 1, found {tile}")
     general, values = with_symbols(program)
     found = edges(general)
-    if algorithm == "pluto":
-        tree = pluto_tree(general, found)
-    else:
-        tree = isl_tree(general, values, found)
+    pluto = algorithm == "pluto"
+    tree = pluto_tree(general, found) if pluto else isl_tree(general, values, found)
     lines, placed = lines_of_tree(program, tree)
     draft = Draft(program)
     if not draft.attempt(lines):
