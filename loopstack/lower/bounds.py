@@ -171,8 +171,35 @@ def _prune(forms: list[Affine], ranges: Ranges, keep_largest: bool) -> Forms:
 
 
 def _implies(rival: Affine, form: Affine, ranges: Ranges, keep_largest: bool) -> bool:
-    gap = interval(rival - form if keep_largest else form - rival, ranges)
-    return gap[0] >= 0
+    greater, less = (rival, form) if keep_largest else (form, rival)
+    if interval(greater - less, ranges)[0] >= 0:
+        return True
+    divisor = _divisor(greater) or _divisor(less)
+    if not divisor:
+        return False
+    above, below = _dividend(greater, divisor), _dividend(less, divisor)
+    return above is not None and below is not None and interval(above - below, ranges)[0] >= 0
+
+
+def _divisor(form: Affine) -> int:
+    """Return the divisor of the only quotient in ``form``, 0 when there are none or several."""
+    divisors = [atom.divisor for atom, _ in form.terms if not isinstance(atom, str)]
+    return divisors[0] if len(divisors) == 1 else 0
+
+
+def _dividend(form: Affine, divisor: int) -> Affine | None:
+    """Return f where ``form`` is floor(f / divisor); None when it is not written so."""
+    total = Affine((), form.const * divisor)
+    for atom, factor in form.terms:
+        if isinstance(atom, str):
+            total += Affine(((atom, factor * divisor),))
+        elif atom.divisor == divisor and factor == 1:
+            total += atom.numerator
+        elif atom.divisor == divisor and factor == -1:
+            total += divisor - 1 - atom.numerator
+        else:
+            return None
+    return total
 
 
 def shared_bounds(

@@ -1,7 +1,7 @@
 """The table of contents of the compiler above the code generator.
 
     Tree --split long vectors--> Tree --materialize--> nest nodes --fold, place--> --linearize-->
-    --simplify--> --keep scalars in registers--> Nest --print--> text for csrc
+    --simplify, separate--> --keep scalars in registers--> Nest --print--> text for csrc
 
 Role: derive bounds and buffers from a scheduled Tree; nothing here chooses a schedule.
 Input:  a Tree over a program with integer sizes, argument strides in elements, a thread count.
@@ -20,6 +20,7 @@ from loopstack.lower.materialize import Materialized, materialize
 from loopstack.lower.nest import Nest, NestArray
 from loopstack.lower.prepack import split_off
 from loopstack.lower.scalars import replace_scalars
+from loopstack.lower.separate import separate
 from loopstack.lower.shadows import with_shadows
 from loopstack.lower.simplify import simplify
 from loopstack.lower.storage import collect_uses, fold, place_buffers, row_major
@@ -67,8 +68,11 @@ def lower_to_nest(tree: Tree, isa: str, strides: Strides | None = None, threads:
     reassociate = tree.program.reassociate
     body = linearize(parts.body, {a.name: a for a in arrays}, foldings, reassociate)
     body = simplify(body)
+    # From here on sequential loops are cut where the set of statements they run changes.
+    names = frozenset(a.name for a in parts.registers)
+    body = simplify(separate(body, names))
     # From here on the iterations of a vector loop are independent.
-    body = part_lanes(body, frozenset(a.name for a in parts.registers))
+    body = part_lanes(body, names)
     # From here on what scalar code updates repeatedly, or needs next time, is in registers.
     body, registers = replace_scalars(body, arrays, reassociate)
     arrays = arrays + registers

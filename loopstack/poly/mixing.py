@@ -8,12 +8,14 @@ although the write moves with the loop, and the elements written cannot be told 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from loopstack.ir.affine import Affine
+from loopstack.ir.affine import Affine, Atom
 from loopstack.ir.loop_tree import Leaf, Loop
 from loopstack.ir.program import Statement
 from loopstack.poly import isl
+from loopstack.poly.intervals import Interval, interval
+from loopstack.poly.ranges import box_ranges
 from loopstack.poly.results import couples, reduction_loops
 
 Forms = Sequence[Affine]
@@ -25,7 +27,7 @@ def mixes(statement: Statement, leaf: Leaf, path: Sequence[Loop]) -> bool:
     moving = [loop.name for loop in path if loop.name not in outside]
     if not moving or not statement.reduction_indices:
         return False
-    if _stay_apart(statement, leaf, moving, outside) or _is_injective(leaf, moving):
+    if _stay_apart(statement, leaf, moving, outside) or _is_injective(leaf, path, moving):
         return False
     return _has_two_visits(leaf, path, moving)
 
@@ -39,21 +41,40 @@ def _stay_apart(
     return all(names.isdisjoint(moving) for names in terms) and not couples(leaf, outside, moving)
 
 
-def _is_injective(leaf: Leaf, moving: Sequence[str]) -> bool:
+def _is_injective(leaf: Leaf, path: Sequence[Loop], moving: Sequence[str]) -> bool:
     """Prove it: an element tells the values of all loops, one subscript after the other."""
+    ranges = box_ranges(path, leaf.constraints)
     known: set[str] = set()
     before = -1
     while len(known) > before:
         before = len(known)
         for form in leaf.write.subscripts:
-            fresh = form.names - known
-            if len(fresh) == 1 and form.coefficient(*fresh) and _is_plain(form.without(*fresh)):
-                known |= fresh
+            known |= _digits(form, known, leaf, ranges)
     return known >= set(moving)
 
 
-def _is_plain(form: Affine) -> bool:
-    return all(isinstance(atom, str) for atom, _ in form.terms)
+def _digits(
+    form: Affine, known: Collection[str], leaf: Leaf, ranges: Mapping[str, Interval]
+) -> set[str]:
+    """Return the loops that a subscript tells, read as a number: ``512*a + 12*b + c``."""
+    open_terms = [term for term in form.terms if term[0] not in known]
+    digits = sorted(open_terms, key=lambda term: -abs(term[1]))
+    told: set[str] = set()
+    for place, (loop, factor) in enumerate(digits):
+        if not isinstance(loop, str) or _spread(digits[place + 1 :], leaf, ranges) >= abs(factor):
+            break
+        told.add(loop)
+    return told
+
+
+def _spread(terms: Sequence[tuple[Atom, int]], leaf: Leaf, ranges: Mapping[str, Interval]) -> int:
+    """Return how far apart two values of a sum are, at most."""
+    rest = Affine.of(terms)
+    low, high = interval(rest, ranges)
+    for form in leaf.constraints:
+        if form.terms == (-rest).terms:
+            high = min(high, form.const)
+    return high - low
 
 
 def _has_two_visits(leaf: Leaf, path: Sequence[Loop], moving: Sequence[str]) -> bool:
