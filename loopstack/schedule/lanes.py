@@ -6,14 +6,14 @@ count for what they are.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from loopstack.ir.affine import Affine
 from loopstack.ir.expr import loads
 from loopstack.ir.loop_tree import Leaf, Loop, Node
 from loopstack.schedule.access_shape import dense_strides
 from loopstack.schedule.greedy import Draft
-from loopstack.schedule.lookup import index_of, leaves_below
+from loopstack.schedule.lookup import leaves_below
 
 Strides = Mapping[str, tuple[int, ...]]
 Chain = tuple[Loop, ...]
@@ -46,21 +46,27 @@ def _vectorize(draft: Draft, chain: list[Loop], strides: Strides) -> None:
     if not chain:
         return
     leaves = leaves_below(chain[-1].body)
-    scores = [sum(_score(draft, leaf, loop.name, strides) for leaf in leaves) for loop in chain]
+    scores = walks(draft, [loop.name for loop in chain], strides)
     for at in sorted(range(len(chain)), key=lambda n: (-scores[n], -n)):
         if scores[at] <= 0:
             return
         lines = [f"vectorize {chain[at].name}"]
         if at < len(chain) - 1:
-            lines.insert(0, _moved_in(draft, leaves[0], chain, at))
+            lines.insert(0, moved_inside(leaves[0].statement, [x.name for x in chain], at))
         if draft.attempt(lines):
             return
 
 
-def _moved_in(draft: Draft, leaf: Leaf, chain: list[Loop], at: int) -> str:
+def walks(draft: Draft, nest: Sequence[str], strides: Strides) -> list[float]:
+    """Return for every loop of a nest how much the accesses below walk memory along it."""
+    leaves = leaves_below(draft.tree.path(nest[-1])[-1].body)
+    return [sum(_score(draft, leaf, loop, strides) for leaf in leaves) for loop in nest]
+
+
+def moved_inside(statement: str, nest: Sequence[str], at: int) -> str:
     """Return the line that makes loop ``at`` of a nest the innermost one."""
-    order = [*chain[:at], *chain[at + 1 :], chain[at]]
-    return f"reorder {leaf.statement} {' '.join(index_of(loop) for loop in order)}"
+    order = [*nest[:at], *nest[at + 1 :], nest[at]]
+    return f"reorder {statement} {' '.join(loop.rpartition('.')[2] for loop in order)}"
 
 
 def _score(draft: Draft, leaf: Leaf, loop: str, strides: Strides) -> float:

@@ -13,13 +13,14 @@ PLDI 2008, sections 4 and 5.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from loopstack.errors import ArgumentError, IllegalSchedule, ScheduleNotFound
 from loopstack.ir.affine import Affine
 from loopstack.ir.program import Program
+from loopstack.poly import legality
 from loopstack.poly.edges import Edge, edges, order_below
 from loopstack.poly.isl_tree import isl_tree
 from loopstack.poly.pluto import pluto_tree
@@ -27,10 +28,10 @@ from loopstack.poly.symbols import with_symbols
 from loopstack.poly.time_tree import statements_of
 from loopstack.schedule.from_tree import PlacedBand, lines_of_tree
 from loopstack.schedule.greedy import Draft
-from loopstack.schedule.lanes import vectorize_innermost
+from loopstack.schedule.lanes import moved_inside, vectorize_innermost, walks
 from loopstack.schedule.lookup import find_loop, index_of, owner_of
 from loopstack.schedule.ranges import constant_range
-from loopstack.schedule.script import Schedule, check
+from loopstack.schedule.script import Schedule, check, read_line
 
 Algorithm = Literal["pluto", "isl"]
 Strides = Mapping[str, tuple[int, ...]]
@@ -51,20 +52,91 @@ def polyhedral_schedule(
         raise ArgumentError(f"tile= needs extents of at least 1, found {tile}")
     general, values = with_symbols(program)
     found = edges(general)
-    pluto = algorithm == "pluto"
-    tree = pluto_tree(general, found) if pluto else isl_tree(general, values, found)
+    plain = algorithm == "pluto"
+    tree = pluto_tree(general, found) if plain else isl_tree(general, values, found)
     lines, placed = lines_of_tree(program, tree)
-    draft = Draft(program)
-    if not draft.attempt(lines):
-        raise ScheduleNotFound(_refusal(program, algorithm, lines))
-    bands = [_Tiled.of(draft, band, _sizes(tile)) for band in placed]
-    if threads > 1:
-        for band in bands:
-            _parallelize(draft, band)
-    for band in bands:
-        _part_rows(draft, general, found, band, [])
-    vectorize_innermost(draft, {loop for band in bands for loop in band.tiles()}, strides or {})
-    return draft.schedule()
+    steps = _Steps(general, found, placed, _sizes(tile), threads, strides or {})
+    draft: Draft = _Unchecked(program)
+    draft.attempt(lines)
+    steps.take(draft)
+    if legality.check(draft.tree) is not None:
+        draft = Draft(program)
+        if not draft.attempt(lines):
+            raise ScheduleNotFound(_refusal(program, algorithm, lines))
+        steps.take(draft)
+    return steps.vectorized(draft)
+
+
+class _Unchecked(Draft):
+    """A draft that trusts the theory behind its lines; its tree is tested once, at the end."""
+
+    def attempt(self, lines: Sequence[str]) -> bool:
+        tree = self.tree
+        try:
+            for line in lines:
+                tree = read_line(line).apply(tree)
+        except ArgumentError:
+            return False
+        self.tree = tree
+        self.lines += lines
+        return True
+
+
+@dataclass
+class _Steps:
+    """What is done to the loops of a time tree; ``general`` has ``edges`` as its dependences."""
+
+    general: Program
+    edges: list[Edge]
+    placed: tuple[PlacedBand, ...]
+    tile: tuple[int, ...]
+    threads: int
+    strides: Strides
+
+    def take(self, draft: Draft) -> None:
+        self.bands = [_Tiled.of(draft, band, self.tile) for band in self.placed]
+        for band in self.bands:
+            if self.threads > 1:
+                _parallelize(draft, band)
+            self._part_rows(draft, band, [])
+
+    def vectorized(self, draft: Draft) -> Schedule:
+        checked = Draft(draft.program)
+        checked.tree, checked.lines = draft.tree, draft.lines
+        vectorize_innermost(checked, {x for band in self.bands for x in band.tiles()}, self.strides)
+        return checked.schedule()
+
+    def _part_rows(self, draft: Draft, band: _Tiled, above: Rows) -> None:
+        """Give each statement of an innermost loop a loop of its own, if they need not take turns.
+
+        Their ranges differ, and one after the other they run without guards, and as lanes.
+        """
+        names = statements_of(band.placed.band)
+        rows = [{n: band.placed.band.rows[n][at] for n in names} for at in range(len(band.inner))]
+        for inner in band.inside:
+            self._part_rows(draft, inner, [*above, *rows])
+        if band.inside or len(names) < 2:
+            return
+        innermost = self._walk_inside(draft, band)
+        others = [row for at, row in enumerate(rows) if at != innermost]
+        order = order_below(self.general, self.edges, names, [*above, *others])
+        if order is not None:
+            draft.attempt([f"distribute {band.inner[innermost]} -> {', '.join(order)}"])
+
+    def _walk_inside(self, draft: Draft, band: _Tiled) -> int:
+        """Make the loop that walks memory the innermost one in a tile; return its place."""
+        last = len(band.inner) - 1
+        if not band.placed.band.permutable:
+            return last
+        scores = walks(draft, band.inner, self.strides)
+        best = max(range(last + 1), key=lambda n: (scores[n], n))
+        name = statements_of(band.placed.band)[0]
+        if best < last and draft.attempt([moved_inside(name, band.inner, best)]):
+            return best
+        return last
+
+
+Rows = list[Mapping[str, Affine]]
 
 
 def _sizes(tile: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -160,25 +232,3 @@ def _wavefront(draft: Draft, outer: str, inner: str) -> str:
     while name in taken:
         name += "_"
     return f"wavefront {outer} {inner} -> {name}"
-
-
-# ---- rows ---------------------------------------------------------------------------------------
-Rows = list[Mapping[str, Affine]]
-
-
-def _part_rows(
-    draft: Draft, general: Program, found: list[Edge], band: _Tiled, above: Rows
-) -> None:
-    """Give each statement of an innermost loop a loop of its own, where they need not take turns.
-
-    Their ranges differ, and one after the other they run without guards, and as lanes.
-    """
-    names = statements_of(band.placed.band)
-    rows = [{n: band.placed.band.rows[n][at] for n in names} for at in range(len(band.inner))]
-    for inner in band.inside:
-        _part_rows(draft, general, found, inner, [*above, *rows])
-    if band.inside or len(names) < 2:
-        return
-    order = order_below(general, found, names, [*above, *rows[:-1]])
-    if order is not None:
-        draft.attempt([f"distribute {band.inner[-1]} -> {', '.join(order)}"])
