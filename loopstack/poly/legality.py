@@ -27,6 +27,7 @@ from loopstack.poly import isl, quick
 from loopstack.poly.accesses import Place, Touch, View, shared_loops, stands_before
 from loopstack.poly.carried import surely_kept
 from loopstack.poly.dependence import element_text, instance_text, order_condition
+from loopstack.poly.fast import open_pairs
 from loopstack.poly.first_values import PREFIX, with_first_values
 from loopstack.poly.uniform import surely_apart
 
@@ -57,7 +58,7 @@ def check(tree: Tree) -> Violation | None:
 
 
 def _violations(view: View) -> Iterator[Violation]:
-    for first, second in _conflicts(view):
+    for first, second in open_pairs(view, _conflicts(view)):
         found = _check_pair(view, first, second)
         if found is not None:
             yield found
