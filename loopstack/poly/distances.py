@@ -1,4 +1,4 @@
-"""How far apart dependent instances lie, for every two statements of one program.
+"""How far apart dependent instances lie, for every two statements of a program.
 
 A *case* is one way to come first in the program: some common loops agree, and the next one, or
 the text, decides. For every two accesses of one element and every case, the differences of all
@@ -8,8 +8,8 @@ pairs of indices are bounded (:mod:`loopstack.poly.differences`):
                                                               case 0:  1 <= t' - t,  i' - i = 0
                                                               case 1:  t' - t = 0,   i' - i = 0
 
-What a program's trees are tested with is computed here once, on demand. It may hold pairs of
-instances that do not depend, and never lacks one that do.
+What trees are tested with is computed once, on demand, and shared by all programs with equal
+statements. It may hold pairs of instances that do not depend, and never lacks one that do.
 """
 
 from __future__ import annotations
@@ -17,110 +17,145 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import Any, Union
 
 from loopstack.ir.affine import Affine
-from loopstack.ir.program import Program, Statement
+from loopstack.ir.program import Access, Program, Statement
+from loopstack.poly.dependence import source_order
 from loopstack.poly.differences import Differences, terms_of, with_conditions
-from loopstack.poly.nests import Key, Nest
 from loopstack.poly.quick import is_relaxed
 
 PROGRAMS_KEPT = 32
-Subscripts = tuple[Affine, ...]
+PAIRS_KEPT = 1 << 12
+Forms = tuple[Affine, ...]
 Gap = tuple[int, int]
 Gaps = tuple[tuple[Gap, ...], ...]
 """``gaps[p][q]``: least and greatest of the target's index q minus the source's index p."""
 Case = tuple[int, Gaps]
+Way = tuple[int, int, bool]
+"""(depth, equal indices, whether the next index decides)"""
+End = tuple[str, Access]
 
 
-@dataclass(frozen=True)
-class Uses:
-    """The subscripts with which one statement touches one array."""
-
-    write: Subscripts | None
-    reads: tuple[Subscripts, ...]
+Use = tuple[str, Forms, bool]
+"""An array, the subscripts with which a statement touches it, and whether it writes."""
+Uses = Union[tuple[Use, ...], None]
 
 
-def source_order(program: Program, number: int) -> tuple[int, ...]:
-    """Return the 2d+1 positions of a statement; text order where the program gives none."""
-    s = program.statements[number]
-    return s.order or (number, *(0 for _ in s.indices))
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """What distances depend on of one statement: its domain and its accesses."""
+
+    indices: tuple[str, ...]
+    constraints: Forms
+    write: Access
+    reads: tuple[Access, ...]
+
+    @cached_property
+    def uses(self) -> tuple[Use, ...]:
+        """All accesses, the write first."""
+        reads = [(read.array, read.subscripts, False) for read in self.reads]
+        return ((self.write.array, self.write.subscripts, True), *reads)
+
+    @cached_property
+    def domain(self) -> Differences:
+        """What the constraints say about the indices."""
+        made = Differences.free(1 + len(self.indices))
+        numbers = {i: 1 + at for at, i in enumerate(self.indices)}
+        with_conditions(made, self.constraints, numbers)
+        return made
+
+
+def shape_of(s: Statement) -> Shape:
+    """Return the shape of a statement; equal shapes are one object."""
+    reads = tuple(dict.fromkeys(Access(load.array, load.subscripts) for load in s.reads))
+    return _shape(s.indices, s.constraints, s.write, reads)
+
+
+@lru_cache(maxsize=PAIRS_KEPT)
+def _shape(
+    indices: tuple[str, ...], constraints: Forms, write: Access, reads: tuple[Access, ...]
+) -> Shape:
+    return Shape(indices, constraints, write, reads)
 
 
 class Distances:
-    """The distances between instances of ``source`` and later ones of ``target``."""
+    """The distances between instances of a source and later ones of a target.
 
-    def __init__(self, program: ProgramDistances, source: int, target: int) -> None:
-        statements = program.program.statements
-        self.source, self.target = statements[source], statements[target]
-        self._uses = program.uses[source], program.uses[target]
-        self._domains = program.domain(source), program.domain(target)
-        self._ways = list(_ways(program.orders[source], program.orders[target],
-                                len(self.source.indices), len(self.target.indices)))  # fmt: skip
-        self._relaxed = source == target and program.is_relaxed(source)
-        self._known: dict[tuple[Subscripts, Subscripts], tuple[tuple[Case, ...], bool]] = {}
+    ``ways`` are the ways to come first; ``is_relaxed``: both are one reduction whose updates may
+    swap. ``proofs`` is what loopstack.poly.fast found of pairs of nests.
+    """
 
-    @cached_property
-    def arrays(self) -> frozenset[str]:
-        """Every array through which the two may depend; none when the source never comes first."""
-        if not self._ways:
-            return frozenset()
-        first, second = self._uses
-        both = first.keys() & second.keys()
-        return frozenset(a for a in both if first[a].write or second[a].write)
+    def __init__(
+        self, source: Shape, target: Shape, ways: tuple[Way, ...], is_relaxed: bool
+    ) -> None:
+        self.source, self.target = source, target
+        self.ways = ways
+        self.is_relaxed = is_relaxed
+        self.proofs: dict[Any, bool] = {}
+        self._known: dict[tuple[Forms, Forms], tuple[tuple[Case, ...], bool]] = {}
+        self._hulls: dict[tuple[Uses, Uses], tuple[Case, ...]] = {}
 
-    @cached_property
-    def cases(self) -> tuple[Case, ...]:
-        """All strict dependences: for every way to come first, the hull over all accesses."""
-        found: dict[int, list[Gaps]] = {}
-        for left, right in self._accesses():
-            for way, gaps in self.between(left, right):
-                found.setdefault(way, []).append(gaps)
-        return tuple((way, _hull(all_gaps)) for way, all_gaps in sorted(found.items()))
+    @property
+    def is_free(self) -> bool:
+        """Tell that no instances depend."""
+        return not self.ways or not (self.cases() or self.updates)
+
+    def cases(self, mine: Uses = None, others: Uses = None) -> tuple[Case, ...]:
+        """Return strict dependences: for every way to come first, the hull over accesses.
+
+        ``mine`` and ``others`` are accesses of the source and the target, None: all of them.
+        """
+        key = (mine, others)
+        if key not in self._hulls:
+            found: dict[int, dict[Gaps, None]] = {}
+            for left, right in self._ordered(mine, others):
+                for way, gaps in self.between(left, right):
+                    found.setdefault(way, {})[gaps] = None
+            hulls = [(way, _hull(list(gaps))) for way, gaps in sorted(found.items())]
+            self._hulls[key] = tuple(hulls)
+        return self._hulls[key]
+
+    def _ordered(self, mine: Uses, others: Uses) -> Iterator[tuple[Forms, Forms]]:
+        """Yield the pairs of subscripts whose accesses need their order."""
+        for array, left, writes in mine or self.source.uses:
+            for other_array, right, overwrites in others or self.target.uses:
+                swaps = self.is_relaxed and writes and overwrites
+                if array == other_array and (writes or overwrites) and not swaps:
+                    yield left, right
 
     @cached_property
     def updates(self) -> tuple[Case, ...]:
         """The updates of one accumulator that may swap, but not run at once."""
-        if not self._relaxed:
-            return ()
-        return self.between(self.source.write.subscripts, self.source.write.subscripts)
+        write = self.source.write.subscripts
+        return self.between(write, write) if self.is_relaxed else ()
 
-    def _accesses(self) -> Iterator[tuple[Subscripts, Subscripts]]:
-        """Yield all pairs of accesses that need their order."""
-        for array in sorted(self.arrays):
-            a, b = (uses[array] for uses in self._uses)
-            if a.write is not None:
-                if b.write is not None and not self._relaxed:
-                    yield a.write, b.write
-                yield from ((a.write, right) for right in b.reads)
-            if b.write is not None:
-                yield from ((left, b.write) for left in a.reads)
-
-    def between(self, left: Subscripts, right: Subscripts) -> tuple[Case, ...]:
+    def between(self, left: Forms, right: Forms) -> tuple[Case, ...]:
         """Return the cases of one access of the source and one of the target, empty ones not."""
         return self._between(left, right)[0]
 
-    def depths(self, left: Subscripts, right: Subscripts) -> tuple[frozenset[int], bool]:
+    def depths(self, left: Forms, right: Forms) -> tuple[frozenset[int], bool]:
         """Return how many common loops may agree, and whether that is exact."""
         cases, is_exact = self._between(left, right)
         return frozenset(way for way, _ in cases), is_exact or not cases
 
-    def _between(self, left: Subscripts, right: Subscripts) -> tuple[tuple[Case, ...], bool]:
+    def _between(self, left: Forms, right: Forms) -> tuple[tuple[Case, ...], bool]:
         key = (left, right)
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._compute(left, right)
         return found
 
-    def _compute(self, left: Subscripts, right: Subscripts) -> tuple[tuple[Case, ...], bool]:
+    def _compute(self, left: Forms, right: Forms) -> tuple[tuple[Case, ...], bool]:
         n, m = len(self.source.indices), len(self.target.indices)
-        base = Differences.of_both(*self._domains)
+        base = Differences.of_both(self.source.domain, self.target.domain)
         mine = {i: 1 + at for at, i in enumerate(self.source.indices)}
         other = {i: 1 + n + at for at, i in enumerate(self.target.indices)}
         for a, b in zip(left, right):
             _add_equal(base, terms_of(a, mine), terms_of(b, other), b.const - a.const)
         cases = []
-        for way, equal, is_carried in self._ways:
+        for way, equal, is_carried in self.ways if not base.is_empty else ():
             made = base.copy()
             for at in range(equal):
                 made.limit(1 + at, 1 + n + at, 0)
@@ -143,20 +178,6 @@ def _add_equal(
         made.add_zero([*right, *((n, -c) for n, c in left)], const)
 
 
-def _ways(
-    left: Sequence[int], right: Sequence[int], most_left: int, most_right: int
-) -> Iterator[tuple[int, int, bool]]:
-    """Yield (depth, equal indices, whether the next index decides): ways to come first."""
-    common = min(most_left, most_right)
-    for depth in range(min(len(left), len(right))):
-        if left[depth] != right[depth]:
-            if left[depth] < right[depth]:
-                yield depth, min(depth, common), False
-            return
-        if depth < common:
-            yield depth, depth, True
-
-
 def _hull(cases: Sequence[Gaps]) -> Gaps:
     if len(cases) == 1:
         return cases[0]
@@ -166,58 +187,56 @@ def _hull(cases: Sequence[Gaps]) -> Gaps:
     )
 
 
+@lru_cache(maxsize=PAIRS_KEPT)
+def _distances(source: Shape, target: Shape, ways: tuple[Way, ...], is_relaxed: bool) -> Distances:
+    return Distances(source, target, ways, is_relaxed)
+
+
 class ProgramDistances:
     """The distances of one program with integer sizes, by pairs of statement numbers."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.numbers = {s.name: n for n, s in enumerate(program.statements)}
-        self.orders = [source_order(program, n) for n in range(len(program.statements))]
-        self.uses = [_uses(s) for s in program.statements]
-        self._domains: dict[int, Differences] = {}
+        self._orders = [source_order(program, n) for n in range(len(program.statements))]
+        self._shapes = [shape_of(s) for s in program.statements]
         self._pairs: dict[tuple[int, int], Distances] = {}
-        self.nests: dict[Key, Nest] = {}
-        """Nests of this program's trees, and what was proven of pairs of them; loopstack.poly.fast
-        keeps both here."""
-        self.proofs: dict[object, bool] = {}
+        self.depths: dict[tuple[End, End], frozenset[int]] = {}
+        """Depths of accesses, for loopstack.poly.carried."""
 
     def is_relaxed(self, number: int) -> bool:
         return is_relaxed(self.program, self.program.statements[number])
 
     @cached_property
-    def dependent(self) -> list[tuple[int, int]]:
+    def dependent(self) -> list[tuple[str, str, Distances]]:
         """Every (source, target) that may depend, in program order."""
-        count = range(len(self.program.statements))
-        return [(a, b) for a in count for b in count if self.of(a, b).arrays]
-
-    def of(self, source: int, target: int) -> Distances:
-        key = (source, target)
-        if key not in self._pairs:
-            self._pairs[key] = Distances(self, source, target)
-        return self._pairs[key]
+        names = list(self.numbers)
+        pairs = [(a, b, self.named(a, b)) for a in names for b in names]
+        return [(a, b, between) for a, b, between in pairs if not between.is_free]
 
     def named(self, source: str, target: str) -> Distances:
-        return self.of(self.numbers[source], self.numbers[target])
+        """Return the distances between two statements."""
+        key = (self.numbers[source], self.numbers[target])
+        if key not in self._pairs:
+            self._pairs[key] = self._between(*key)
+        return self._pairs[key]
 
-    def domain(self, number: int) -> Differences:
-        """Return what the constraints of one statement say about its indices."""
-        if number not in self._domains:
-            s = self.program.statements[number]
-            made = Differences.free(1 + len(s.indices))
-            numbers = {i: 1 + at for at, i in enumerate(s.indices)}
-            with_conditions(made, s.constraints, numbers)
-            self._domains[number] = made
-        return self._domains[number]
+    def _between(self, source: int, target: int) -> Distances:
+        a, b = self._shapes[source], self._shapes[target]
+        ends = len(a.indices), len(b.indices)
+        ways = tuple(_ways(self._orders[source], self._orders[target], min(ends)))
+        return _distances(a, b, ways, source == target and self.is_relaxed(source))
 
 
-def _uses(s: Statement) -> dict[str, Uses]:
-    reads: dict[str, dict[Subscripts, None]] = {}
-    for load in s.reads:
-        reads.setdefault(load.array, {})[load.subscripts] = None
-    found = {array: Uses(None, tuple(subscripts)) for array, subscripts in reads.items()}
-    own = found.get(s.write.array, Uses(None, ()))
-    found[s.write.array] = Uses(s.write.subscripts, own.reads)
-    return found
+def _ways(left: Sequence[int], right: Sequence[int], common: int) -> Iterator[Way]:
+    """Yield the ways to come first of two statements with these positions."""
+    for depth in range(min(len(left), len(right))):
+        if left[depth] != right[depth]:
+            if left[depth] < right[depth]:
+                yield depth, min(depth, common), False
+            return
+        if depth < common:
+            yield depth, depth, True
 
 
 _kept: OrderedDict[int, ProgramDistances] = OrderedDict()

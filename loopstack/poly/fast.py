@@ -9,6 +9,8 @@ compared before are not compared again, so neighbours in a search cost little.
     8*to + ti = 1                                                        i = 32*io + ii - 2*t
     32*io + ii - 2*(8*to + ti) = -1    to >= 0;  at 0, ti = 1 and io >= 0;  at 0, ti > 0: kept
 
+What a statement reads through a copy is touched where the copy stands, at the same outer loops.
+
 Answers are "surely" or "not sure": what depends may be fewer, distances are bounded one by one, and
 rows that need more than distances are left out.
 """
@@ -18,13 +20,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from loopstack.ir.expr import loads
-from loopstack.poly.accesses import Place, Touch, View, shared_loops, stands_before
-from loopstack.poly.distances import Case, Distances, Gaps, ProgramDistances, program_distances
+from loopstack.poly.accesses import Place, Touch, View
+from loopstack.poly.distances import Distances, Gaps, Use, Uses, program_distances
 from loopstack.poly.gaps import Box, Demand, Rows, Terms, combinations, combined_bounds
-from loopstack.poly.nests import UNBOUNDED, Nest, key_of
+from loopstack.poly.nests import UNBOUNDED, Nest, nest_of
 
-MOST_PROOFS = 1 << 16
+MOST_PROOFS = 1 << 12
+"""Proofs kept for a pair of statements."""
+
+
+@dataclass(frozen=True)
+class Which:
+    """The accesses to compare, None: all; ``updates``: of one accumulator, by one statement."""
+
+    mine: Uses = None
+    others: Uses = None
+    updates: bool = False
+
+
+ALL, UPDATES = Which(), Which(updates=True)
 
 
 class FastTest:
@@ -34,111 +48,134 @@ class FastTest:
         self.view = view
         self.distances = program_distances(view.program)
         self._nests: dict[str, Nest] = {}
-        self._packed = self._packed_arrays() if view.tree.buffers else {}
+        self._parts: dict[str, list[tuple[Place, Uses]]] = {}
 
-    def is_kept(self, source: int, target: int) -> bool:
-        """Prove that the tree keeps every dependence from one statement to another, by number."""
-        statements = self.view.program.statements
-        a, b = (self.view.places.get(statements[n].name) for n in (source, target))
-        if a is None or b is None:
-            return False
-        between = self.distances.of(source, target)
-        packed = self._packed.get(a.leaf.statement, set()) | self._packed.get(
-            b.leaf.statement, set()
-        )
-        if packed and not packed.isdisjoint(between.arrays):
-            return False
-        return self._is_kept((source, target, None), a, b, between, None)
+    def open_statements(self) -> set[tuple[str, str]]:
+        """Return the pairs (source, target) whose dependences the tree may break."""
+        return {
+            (a, b)
+            for a, b, between in self.distances.dependent
+            if not self._keeps_all(a, b, between)
+        }
+
+    def _keeps_all(self, source: str, target: str, between: Distances) -> bool:
+        """Prove that the tree keeps every dependence from one statement to another."""
+        for place, mine in self._parts_of(source):
+            for other, others in self._parts_of(target):
+                which = ALL if mine is others is None else Which(mine, others)
+                if not self._ask((source, target), (place, other), between, which):
+                    return False
+        own = self.view.places.get(source)
+        if own is None or not between.is_relaxed:
+            return True
+        return self._ask((source, target), (own, own), between, UPDATES)
 
     def keeps(self, first: Touch, second: Touch) -> bool:
         """Prove that the tree keeps every dependence from one access to another."""
-        if len(first.chain) > 1 or len(second.chain) > 1:
-            return False
-        numbers = self.distances.numbers
-        source, target = numbers[first.statement.name], numbers[second.statement.name]
-        ends = first.access.subscripts, second.access.subscripts
-        between = self.distances.of(source, target)
-        relaxed = first is second and self.distances.is_relaxed(source)
-        cases = between.between(*ends)
-        what = (source, target, (ends, relaxed))
-        return self._is_kept(what, first.carrier, second.carrier, between, (cases, relaxed))
+        names = (first.statement.name, second.statement.name)
+        between = self.distances.named(*names)
+        which = Which((_use(first),), (_use(second),))
+        if first is second and between.is_relaxed:
+            which = UPDATES
+        return self._ask(names, (first.carrier, second.carrier), between, which)
 
-    def _is_kept(
-        self, what: object, a: Place, b: Place, between: Distances,
-        some: tuple[tuple[Case, ...], bool] | None,
-    ) -> bool:  # fmt: skip
-        left, right = self._nest(a), self._nest(b)
-        shared = len(shared_loops(a, b))
-        before = a is b or stands_before(a, b)
-        key = (what, left, right, shared, before)
-        proofs = self.distances.proofs
-        found = proofs.get(key)
+    def _ask(
+        self, names: tuple[str, str], places: tuple[Place, Place], between: Distances, which: Which
+    ) -> bool:
+        """Compare the nests of two statements, unless equal ones were compared before.
+
+        The accesses are made at ``places``, which may be those of copies.
+        """
+        shared, before = meeting(*places)
+        if not all(self._is_around(n, place, shared) for n, place in zip(names, places)):
+            return False
+        left, right = (self._nest(name) for name in names)
+        key = (left, right, shared, before, which)
+        found = between.proofs.get(key)
         if found is None:
-            if len(proofs) > MOST_PROOFS:
-                proofs.clear()
-            found = proofs[key] = _compare(left, right, shared, before, between, some)
+            if len(between.proofs) >= MOST_PROOFS:
+                between.proofs.clear()
+            found = between.proofs[key] = _compare(*key, between)
         return found
 
-    def _nest(self, place: Place) -> Nest:
-        name = place.leaf.statement
+    def _is_around(self, name: str, place: Place, count: int) -> bool:
+        """Tell whether the outer loops of ``place`` are those of a statement, too."""
+        own = self.view.places[name]
+        return own is place or all(a is b for a, b in zip(own.loops[:count], place.loops[:count]))
+
+    def _nest(self, name: str) -> Nest:
         if name not in self._nests:
-            key = key_of(place)
-            known = self.distances.nests
-            if key not in known:
-                known[key] = Nest.of(place, self.view.program.statement(name).indices)
-            self._nests[name] = known[key]
+            indices = self.view.program.statement(name).indices
+            self._nests[name] = nest_of(self.view.places[name], indices)
         return self._nests[name]
 
-    def _packed_arrays(self) -> dict[str, set[str]]:
-        """Return the arrays that statements read through copies."""
-        found = {}
-        for s in self.view.program.statements:
-            place = self.view.places.get(s.name)
-            if place is not None:
-                pairs = zip(loads(s.expr), loads(place.leaf.expr))
-                found[s.name] = {a.array for a, b in pairs if a.array != b.array}
-        return found
+    def _parts_of(self, name: str) -> list[tuple[Place, Uses]]:
+        """Return where a statement touches memory, and by which accesses."""
+        if name not in self._parts:
+            own = self.view.places.get(name)
+            if own is None:
+                self._parts[name] = []
+            elif not self.view.buffers:
+                self._parts[name] = [(own, None)]
+            else:
+                self._parts[name] = self._separate(name)
+        return self._parts[name]
+
+    def _separate(self, name: str) -> list[tuple[Place, Uses]]:
+        """Group the accesses of a statement by the leaf that makes them."""
+        places: dict[str, tuple[Place, list[Use]]] = {}
+        for touch in self.view.touches_of(self.view.program.statement(name)):
+            place = touch.carrier
+            places.setdefault(place.leaf.statement, (place, []))[1].append(_use(touch))
+        return [(place, tuple(uses)) for place, uses in places.values()]
 
 
-def open_pairs(view: View, conflicts: Iterator[tuple[Touch, Touch]]) -> Iterator[tuple[Touch, Touch]]:
+def _use(touch: Touch) -> Use:
+    return touch.access.array, touch.access.subscripts, touch.is_write
+
+
+def meeting(a: Place, b: Place) -> tuple[int, bool]:
+    """Return how many loops two places share, and whether ``a`` is ``b`` or stands before it."""
+    depth = 0
+    for mine, other in zip(a.positions, b.positions):
+        if mine != other:
+            return depth, mine < other
+        depth += 1
+    return depth - 1, True
+
+
+def open_pairs(
+    view: View, conflicts: Iterator[tuple[Touch, Touch]]
+) -> Iterator[tuple[Touch, Touch]]:
     """Yield the ``conflicts`` that the fast test does not settle."""
     test = FastTest(view)
-    pairs = test.distances.dependent
-    unsure = {pair for pair in pairs if not test.is_kept(*pair)}
-    if not unsure:
-        return
-    numbers = test.distances.numbers
-    for first, second in conflicts:
-        pair = numbers[first.statement.name], numbers[second.statement.name]
-        if pair in unsure and not test.keeps(first, second):
-            yield first, second
+    unsure = test.open_statements()
+    if unsure:
+        for first, second in conflicts:
+            pair = first.statement.name, second.statement.name
+            if pair in unsure and not test.keeps(first, second):
+                yield first, second
 
 
 # ---- two nests ----------------------------------------------------------------------------------
 def _compare(
-    left: Nest, right: Nest, shared: int, before: bool, between: Distances,
-    some: tuple[tuple[Case, ...], bool] | None,
-) -> bool:  # fmt: skip
-    """Compare two nests for ``some`` cases (and whether their order is free), or for all."""
-    if some is not None:
-        cases, relaxed = some
-        jobs = [(cases, relaxed)]
-    else:
-        jobs = [(between.cases, False), (between.updates, True)]
+    left: Nest, right: Nest, shared: int, before: bool, which: Which, between: Distances
+) -> bool:
+    """Prove that two nests keep some accesses in order, by the loops that they share."""
+    cases = between.updates if which.updates else between.cases(which.mine, which.others)
+    if not cases:
+        return True
+    demands = _demands(left, shared, between, which.updates)
     pair = _Pair.of(left, right, shared)
-    for cases, relaxed in jobs:
-        if cases:
-            demands = _demands(left, shared, between, relaxed)
-            if not all(pair.keeps(gaps, demands, before) for _, gaps in cases):
-                return False
-    return True
+    return all(pair.keeps(gaps, demands, before) for _, gaps in cases)
 
 
-def _demands(nest: Nest, shared: int, between: Distances, relaxed: bool) -> list[Demand]:
-    if not relaxed:
+def _demands(nest: Nest, shared: int, between: Distances, is_update: bool) -> list[Demand]:
+    """Return what every shared loop must do; ``is_update``: its instances may swap."""
+    if not is_update:
         at_once = ("parallel", "vector")
         return ["still" if kind in at_once else "forward" for kind in nest.kinds[:shared]]
-    written = frozenset().union(*(s.names for s in between.source.write.subscripts), frozenset())
+    written = frozenset().union(*(s.names for s in between.source.write.subscripts))
     rows = [row for i, row in zip(between.source.indices, nest.rows) if i in written]
     moves = [any(row is None or row[0][n] for row in rows) for n in range(shared)]
     return [

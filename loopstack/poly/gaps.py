@@ -46,9 +46,7 @@ Bounds = list[int]
 class Box:
     """The bounds of all loops (``low``, ``high``) and of all rows (``least``, ``most``)."""
 
-    def __init__(
-        self, rows: Rows, low: Bounds, high: Bounds, least: Bounds, most: Bounds
-    ) -> None:
+    def __init__(self, rows: Rows, low: Bounds, high: Bounds, least: Bounds, most: Bounds) -> None:
         self.rows = rows
         self.low, self.high = low, high
         self.least, self.most = least, most

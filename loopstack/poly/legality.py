@@ -57,6 +57,18 @@ def check(tree: Tree) -> Violation | None:
     return next(_violations(view), None)
 
 
+def is_legal(tree: Tree, operations: int = 0) -> bool | None:
+    """Tell whether a tree is legal; None when isl would need more ``operations`` to tell.
+
+    Without any, only what plain Python proves is told.
+    """
+    try:
+        with isl.limited(operations):
+            return check(tree) is None
+    except isl.TooHardError:
+        return None
+
+
 def _violations(view: View) -> Iterator[Violation]:
     for first, second in open_pairs(view, _conflicts(view)):
         found = _check_pair(view, first, second)

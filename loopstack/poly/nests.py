@@ -8,14 +8,18 @@ is found again by identity.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
 
+from loopstack.ir.affine import Affine
 from loopstack.ir.loop_tree import Kind
 from loopstack.poly.accesses import Place
 
 UNBOUNDED = 1 << 64
 """Stands for no bound: no loop gets there."""
+NESTS_KEPT = 1 << 14
 Coefficients = tuple[int, ...]
+Loops = tuple[tuple[str, "int | None", Kind], ...]
+Binding = tuple[tuple[str, Affine], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +34,12 @@ class Nest:
     rows: tuple[tuple[Coefficients, int] | None, ...]
 
     @staticmethod
-    def of(place: Place, indices: tuple[str, ...]) -> Nest:
-        at = {loop.name: n for n, loop in enumerate(place.loops)}
-        binding = dict(place.leaf.binding)
+    def over(loops: Loops, binding: Binding, indices: tuple[str, ...]) -> Nest:
+        at = {name: n for n, (name, _, _) in enumerate(loops)}
+        bound = dict(binding)
         rows: list[tuple[Coefficients, int] | None] = []
         for index in indices:
-            form = binding.get(index)
+            form = bound.get(index)
             terms = form.terms if form is not None else ()
             if form is None or any(not isinstance(a, str) or a not in at for a, _ in terms):
                 rows.append(None)
@@ -44,8 +48,7 @@ class Nest:
             for atom, c in terms:
                 found[at[atom]] = c  # type: ignore[index]
             rows.append((tuple(found), form.const))
-        loops = place.loops
-        return Nest(tuple(p.extent for p in loops), tuple(p.kind for p in loops), tuple(rows))
+        return Nest(tuple(p[1] for p in loops), tuple(p[2] for p in loops), tuple(rows))
 
     def inside(self, number: int, shared: int) -> tuple[int, int]:
         """Return (least, greatest) of what the loops below the first ``shared`` add to a row."""
@@ -64,11 +67,12 @@ class Nest:
         return low, high
 
 
-Key = tuple[object, ...]
-Order = Literal["before", "after", "same"]
-
-
-def key_of(place: Place) -> Key:
-    """Return what a nest is made of."""
+def nest_of(place: Place, indices: tuple[str, ...]) -> Nest:
+    """Return the nest of a leaf; equal ones are one object."""
     loops = tuple([(p.name, p.extent, p.kind) for p in place.loops])
-    return place.leaf.statement, place.leaf.binding, loops
+    return _nest(loops, place.leaf.binding, indices)
+
+
+@lru_cache(maxsize=NESTS_KEPT)
+def _nest(loops: Loops, binding: Binding, indices: tuple[str, ...]) -> Nest:
+    return Nest.over(loops, binding, indices)
