@@ -102,9 +102,10 @@ class View:
     @cached_property
     def touches(self) -> list[Touch]:
         """Every access of program arrays in memory; local arrays made by compute_at are not."""
-        return [t for s in self.program.statements for t in self._touches_of(s)]
+        return [t for s in self.program.statements for t in self.touches_of(s)]
 
-    def _touches_of(self, statement: Statement) -> list[Touch]:
+    def touches_of(self, statement: Statement) -> list[Touch]:
+        """Every access of one statement in memory."""
         place = self.places.get(statement.name)
         if place is None:
             return []

@@ -7,12 +7,61 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from loopstack.errors import ScheduleNotFound
 from loopstack.ir.affine import Affine
+
+T = TypeVar("T")
+
+
+class TooHardError(Exception):
+    """Questions need more than :func:`limited` allows."""
+
+
+@dataclass
+class _Limit:
+    operations: int
+    is_counting: bool = False
+
+
+_limit: ContextVar[_Limit | None] = ContextVar("limit", default=None)
+
+
+@contextmanager
+def limited(operations: int) -> Iterator[None]:
+    """Allow all questions together so many operations of isl (some 250 ns each); 0: no question.
+
+    What goes beyond raises TooHardError. The count does not depend on how fast the machine is.
+    """
+    token = _limit.set(_Limit(operations))
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def _answer(question: Callable[[], T]) -> T:
+    """Ask isl within the limit."""
+    limit = _limit.get()
+    if limit is None:
+        return question()
+    if not limit.operations:
+        raise TooHardError
+    context = library().DEFAULT_CONTEXT
+    if not limit.is_counting:
+        context.reset_operations()
+        limit.is_counting = True
+    context.set_max_operations(limit.operations)
+    try:
+        return question()
+    except library().Error as error:
+        raise TooHardError from error
+    finally:
+        context.set_max_operations(0)
 
 
 @lru_cache(maxsize=1)
@@ -55,6 +104,10 @@ def first_point(variables: Sequence[str], condition: str) -> dict[str, int] | No
 @lru_cache(maxsize=1 << 13)
 def _first_point(variables: tuple[str, ...], condition: str) -> tuple[int, ...] | None:
     """Answer from memory where the question is the same: one command changes few pairs."""
+    return _answer(lambda: _find_first_point(variables, condition))
+
+
+def _find_first_point(variables: tuple[str, ...], condition: str) -> tuple[int, ...] | None:
     points = library().Set(f"{{ [{', '.join(variables)}] : {condition} }}")
     if points.is_empty():
         return None
@@ -64,7 +117,8 @@ def _first_point(variables: tuple[str, ...], condition: str) -> tuple[int, ...] 
 
 
 def is_empty(variables: Sequence[str], condition: str) -> bool:
-    return bool(library().Set(f"{{ [{', '.join(variables)}] : {condition} }}").is_empty())
+    text = f"{{ [{', '.join(variables)}] : {condition} }}"
+    return _answer(lambda: bool(library().Set(text).is_empty()))
 
 
 def union_map(text: str) -> Any:
@@ -214,8 +268,8 @@ OPERATIONS = 20_000_000
 
 
 @contextmanager
-def limited(what: str, operations: int = OPERATIONS) -> Iterator[None]:
-    """Stop isl inside the block after so many operations. Raises ScheduleNotFound."""
+def solving(what: str, operations: int = OPERATIONS) -> Iterator[None]:
+    """Give up on the block after so many operations of isl. Raises ScheduleNotFound."""
     context = library().DEFAULT_CONTEXT
     context.reset_operations()
     context.set_max_operations(operations)

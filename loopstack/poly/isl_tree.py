@@ -25,7 +25,7 @@ def isl_tree(program: Program, sizes: Mapping[str, int], dependences: Sequence[E
     Raises ScheduleNotFound when isl takes too long, or finds rows that are not affine.
     """
     values = {f"p{n}": sizes[name] for n, name in enumerate(program.sizes)}
-    with isl.limited("isl's scheduler"):
+    with isl.solving("isl's scheduler"):
         root = isl.compute_schedule(
             domain_text(program),
             [e.relation for e in dependences if e.orders],

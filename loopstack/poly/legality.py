@@ -27,6 +27,7 @@ from loopstack.poly import isl, quick
 from loopstack.poly.accesses import Place, Touch, View, shared_loops, stands_before
 from loopstack.poly.carried import surely_kept
 from loopstack.poly.dependence import element_text, instance_text, order_condition
+from loopstack.poly.fast import open_pairs
 from loopstack.poly.first_values import PREFIX, with_first_values
 from loopstack.poly.privacy import lost_value
 from loopstack.poly.uniform import surely_apart
@@ -57,8 +58,20 @@ def check(tree: Tree) -> Violation | None:
     return next(_violations(view), None)
 
 
+def is_legal(tree: Tree, operations: int = 0) -> bool | None:
+    """Tell whether a tree is legal; None when isl would need more ``operations`` to tell.
+
+    Without any, only what plain Python proves is told.
+    """
+    try:
+        with isl.limited(operations):
+            return check(tree) is None
+    except isl.TooHardError:
+        return None
+
+
 def _violations(view: View) -> Iterator[Violation]:
-    for first, second in _conflicts(view):
+    for first, second in open_pairs(view, _conflicts(view)):
         found = _check_pair(view, first, second)
         if found is not None:
             yield found

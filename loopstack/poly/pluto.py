@@ -36,7 +36,7 @@ def pluto_tree(program: Program, dependences: Sequence[Edge]) -> Part:
 
     Raises ScheduleNotFound when the search for a hyperplane takes too long or finds none.
     """
-    with isl.limited("Pluto's hyperplanes"):
+    with isl.solving("Pluto's hyperplanes"):
         names = tuple(s.name for s in program.statements)
         part = _Part(program, names, dict.fromkeys(names, ()), tuple(dependences))
         return _cut(part, part.by_depth())
