@@ -8,7 +8,8 @@
 A sequential loop is cut where a test on its variable changes (Quillere, Rajopadhye, Wilde, 2000);
 each piece keeps the tests that its bounds do not decide. The iterations of a vector loop are
 independent, so its statements get loops of their own, and their tests become bounds. Parallel and
-unrolled loops stay whole.
+unrolled loops stay whole, and so do the loops around a parallel one: in a piece it might run once,
+as no loop, and registers that a thread keeps would be shared with what stands beside it.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class _Separator:
         return tuple([p.with_body(self.nodes(p.body, (*path, p))) for p in pieces])
 
     def pieces(self, loop: For, path: Path) -> list[For]:
-        if loop.kind == "seq":
+        if loop.kind == "seq" and not _has_parallel_loop(loop.body):
             return _cut(loop, path, MOST_CUTS)
         if loop.kind == "vector" and not self._fills_registers(loop):
             return _parted(loop)
@@ -87,6 +88,10 @@ def _tests(nodes: Nodes) -> Iterator[Affine]:
 
 def _has_tests(nodes: Nodes) -> bool:
     return next(_tests(nodes), None) is not None
+
+
+def _has_parallel_loop(nodes: Nodes) -> bool:
+    return any(isinstance(node, For) and node.kind == "parallel" for node, _ in walk(nodes))
 
 
 def _moves_plainly(form: Affine, loop: str) -> bool:

@@ -41,6 +41,13 @@ def test_blocked_equals_unblocked(name: str, size: int, threads: int) -> None:
         np.testing.assert_allclose(found[array], values, rtol=1e-10, atol=1e-12, err_msg=array)
 
 
+@pytest.mark.parametrize("name", KERNELS)
+def test_panels_of_larger_sizes_are_compiled(name: str) -> None:
+    kernel = polybench.load(name).specialize(N=700, threads=2)
+    assert "parallelize" in str(kernel.schedule)
+    assert kernel.compiled
+
+
 def test_small_factorisations_are_left_alone() -> None:
     schedule, _ = run("lu", 16, 1, None)
     assert "kb" not in schedule
