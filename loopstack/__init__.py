@@ -21,7 +21,9 @@ from loopstack.api import (  # noqa: E402
     emit_numpy,
     get_num_threads,
     isa,
+    isl,
     kernel,
+    pluto,
     scalar,
     set_num_threads,
 )
@@ -45,8 +47,8 @@ _HOME = {
     "loopstack.frontend.affine_locals": ("empty",),
     "loopstack.errors": (
         "LoopStackError", "FrontendError", "ArgumentError", "ShapeError", "ScheduleSyntaxError",
-        "IllegalSchedule", "UnsupportedTarget", "WrongResult", "CandidateFault", "StoreError",
-        "InternalError",
+        "IllegalSchedule", "ScheduleNotFound", "UnsupportedTarget", "WrongResult", "CandidateFault",
+        "StoreError", "InternalError",
     ),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -58,7 +60,9 @@ __all__ = [
     "emit_numpy",
     "get_num_threads",
     "isa",
+    "isl",
     "kernel",
+    "pluto",
     "scalar",
     "set_num_threads",
 ]

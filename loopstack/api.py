@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import update_wrapper
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from loopstack import knobs
 from loopstack.errors import ArgumentError
 from loopstack.ir.program import Program
+from loopstack.kernel import Kernel
 from loopstack.kernel_function import KernelFunction
 from loopstack.tracebacks import hide_our_frames
+
+if TYPE_CHECKING:
+    from loopstack.schedule.script import Schedule
 
 
 @overload
@@ -141,11 +145,25 @@ def einsum(subscripts: str, *operands: Any, out: Any = None) -> Any:
     return einsum_function(subscripts, ready)(*ready, **({} if out is None else {"out": out}))
 
 
-def emit_c(source: Any) -> str:
-    """Return C text for a Kernel, a decorated kernel or a Program."""
-    from loopstack.emit.c_text import emit_c as emit
+def emit_c(source: Any, *, scheduled: bool = False) -> str:
+    """Return C text for a Kernel, a decorated kernel or a Program.
 
-    return emit(_program_of(source))
+    The loops are those of the program as written; ``scheduled=True`` prints those of a Kernel's
+    schedule, with its buffers, on one thread. Both functions are called in the same way.
+    """
+    from loopstack.emit.c_text import emit_c as emit
+    from loopstack.emit.scheduled_c import emit_scheduled_c
+
+    if not scheduled:
+        return emit(_program_of(source))
+    if not isinstance(source, Kernel):
+        raise ArgumentError(
+            f"a schedule belongs to a Kernel, found {type(source).__name__}: "
+            "emit_c(f.specialize(...), scheduled=True)"
+        )
+    if source.specialization.strides:
+        raise ArgumentError("scheduled C text is for dense row-major arrays, found strides")
+    return emit_scheduled_c(source.nest, source.program)
 
 
 def emit_numpy(source: Any) -> str:
@@ -153,6 +171,52 @@ def emit_numpy(source: Any) -> str:
     from loopstack.emit.numpy_text import emit_numpy as emit
 
     return emit(_program_of(source))
+
+
+@hide_our_frames
+def pluto(source: Any, *, tile: int | tuple[int, ...] = 32, threads: int | None = None) -> Schedule:
+    """Return the schedule of the Pluto algorithm for a Kernel, or a Program with integer sizes.
+
+    Requires: affine accesses; ``tile`` is the extent of a tile in iterations, for every loop of a
+    band or one for each (the last one for all that follow); ``threads`` are those of the kernel
+    unless given.
+    Before: any order of loops. After: bands of loops along which all dependences go forward, cut
+    into tiles; the outermost loop without dependences, or diagonals of tiles, in parallel; the
+    loop that walks memory innermost, as lanes.
+    Raises: ScheduleNotFound when there is none, it takes too long to find, or it cannot be proven
+    legal; ArgumentError for a source without sizes.
+    Source: Bondhugula et al., "A Practical Automatic Polyhedral Parallelizer and Locality
+    Optimizer", PLDI 2008.
+    """
+    return _algorithm(source, "pluto", tile, threads)
+
+
+@hide_our_frames
+def isl(source: Any, *, tile: int | tuple[int, ...] = 32, threads: int | None = None) -> Schedule:
+    """Return the schedule of isl's scheduler for a Kernel, or a Program with integer sizes.
+
+    Arguments, tiles, threads, lanes and errors are those of :func:`pluto`. isl's scheduler fuses
+    more, shifts and reverses loops, and falls back to one loop at a time where no band is found.
+    Source: Verdoolaege and Janssens, "Scheduling for PPCG", 2017.
+    """
+    return _algorithm(source, "isl", tile, threads)
+
+
+def _algorithm(
+    source: Any, algorithm: Literal["pluto", "isl"], tile: int | tuple[int, ...],
+    threads: int | None,
+) -> Schedule:  # fmt: skip
+    from loopstack.schedule.polyhedral import polyhedral_schedule
+
+    program, specialization = _program_of(source), getattr(source, "specialization", None)
+    if program.sizes:
+        raise ArgumentError(
+            f"a schedule needs integer sizes: specialize({', '.join(program.sizes)}) first"
+        )
+    if threads is None:
+        threads = specialization.threads if specialization else get_num_threads()
+    strides = specialization.strides if specialization else {}
+    return polyhedral_schedule(program, algorithm, tile, threads, strides)
 
 
 def _program_of(source: Any) -> Program:

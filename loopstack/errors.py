@@ -9,6 +9,7 @@ expected, what was found, what to try. Position and evidence travel as attribute
         ShapeError                             extents, a missing or an unknown size
       ScheduleSyntaxError   line, column       the text of a schedule
       IllegalSchedule       witness            a schedule that would change results
+      ScheduleNotFound                         a scheduling algorithm gives no schedule, and why
       UnsupportedTarget                        an instruction set that cannot be used here
       WrongResult                              a kernel disagrees with the oracle
       CandidateFault        kind               a measured candidate crashed, hung, was wrong, ...
@@ -59,6 +60,10 @@ class IllegalSchedule(LoopStackError):
     def __init__(self, message: str, witness: object = None) -> None:
         super().__init__(message)
         self.witness = witness
+
+
+class ScheduleNotFound(LoopStackError):
+    """A scheduling algorithm finds no schedule, or one that our commands cannot express."""
 
 
 class UnsupportedTarget(LoopStackError):

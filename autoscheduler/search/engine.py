@@ -6,20 +6,18 @@ here. So a proposer hears of a timing one proposal later; the order of calls is 
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from autoscheduler.search.budget import Budget, Meter
+from autoscheduler.search.budget import Meter
 from autoscheduler.search.finals import FINALISTS, decide, decide_hastily
 from autoscheduler.search.proposer import Proposal, Proposer
 from autoscheduler.space.mask import Candidate, Mask
 from autoscheduler.space.templates import ProgramSpace
 from loopstack.errors import CandidateFault, InternalError
-from loopstack.measure import Comparison, Measured, Outcome, Timing, Worker
+from loopstack.measure import Comparison, Measured, Outcome, Timing
 from loopstack.records import Progress, SearchResult, SearchTask, Trial
 from loopstack.schedule.hardware import Hardware
 
@@ -27,6 +25,7 @@ PATIENCE = 2_000
 """Proposals in a row that lead to no new candidate before the space counts as exhausted."""
 LEAST_LIMIT_S = 2.0
 LIMIT_RATIO = 100.0
+FIRST_LIMIT_S = 60.0
 
 
 class Measurer(Protocol):
@@ -45,17 +44,26 @@ MakeProposer = Callable[[ProgramSpace, Proposal, random.Random], Proposer]
 
 @dataclass
 class Engine:
-    """One search. ``measurer`` is the worker; tests put something predictable in its place."""
+    """One search. ``measurer`` is the worker; tests put something predictable in its place.
+
+    ``first_limit_s``: how long the default schedule may take, all its samples together.
+    """
 
     task: SearchTask
     measurer: Measurer
     meter: Meter
+    first_limit_s: float = FIRST_LIMIT_S
     history: list[Trial] = field(default_factory=list)
     best: Trial | None = None
     interrupted: bool = False
 
     def run(self, make: MakeProposer) -> SearchResult:
-        """Search until the budget is spent or the user interrupts."""
+        """Search until the budget is spent or the user interrupts, then time the best again."""
+        self.explore(make)
+        return self._finish()
+
+    def explore(self, make: MakeProposer) -> None:
+        """Fill the history until the budget is spent or the user interrupts."""
         self._space, self._mask = self._make_space()
         start = Proposal(self.task.default_script)
         proposer = make(self._space, start, random.Random(self._stream()))
@@ -66,7 +74,6 @@ class Engine:
         except KeyboardInterrupt:
             self.interrupted = True
             self.measurer.stop()
-        return self._finish()
 
     def _stream(self) -> str:
         """A resumed search goes on with other draws than the one it resumes."""
@@ -75,7 +82,8 @@ class Engine:
     def _make_space(self) -> tuple[ProgramSpace, Mask]:
         told = self.task.measure
         hardware = Hardware.of(told.isa)
-        space = ProgramSpace(told.bound, hardware, told.threads, told.strides)
+        default = self.task.default_script
+        space = ProgramSpace(told.bound, hardware, told.threads, told.strides, default)
         return space, Mask(space.trees, told.isa, told.threads, told.strides)
 
     # ---- candidates -------------------------------------------------------------------------
@@ -124,7 +132,8 @@ class Engine:
     # ---- measuring --------------------------------------------------------------------------
     def _submit(self, candidate: Candidate) -> None:
         best_ns = self.best.timing.median_ns if self.best and self.best.timing else None
-        self.measurer.submit(candidate.script, candidate.nest, best_ns, _limit_s(best_ns))
+        limit_s = self.first_limit_s if best_ns is None else _limit_s(best_ns)
+        self.measurer.submit(candidate.script, candidate.nest, best_ns, limit_s)
 
     def _collect(self, proposal: Proposal, proposer: Proposer) -> None:
         outcome = self.measurer.collect()
@@ -177,31 +186,6 @@ def _faster(timing: Timing, best: Trial) -> bool:
     return best.timing is None or timing.median_ns < best.timing.median_ns
 
 
-def _limit_s(best_ns: float | None) -> float:
+def _limit_s(best_ns: float) -> float:
     """A candidate may take a hundred times the best, all its samples together."""
-    return 60.0 if best_ns is None else max(LEAST_LIMIT_S, LIMIT_RATIO * best_ns * 1e-9)
-
-
-def search(task: SearchTask, make: MakeProposer) -> SearchResult:
-    """Run one search in a worker of its own."""
-    meter = Meter(Budget.parse(task.budget))
-    with worker_cpu(task.measure.threads) as cpu, Worker(task.measure, cpu=cpu) as worker:
-        return Engine(task, worker, meter).run(make)
-
-
-@contextmanager
-def worker_cpu(threads: int) -> Iterator[int | None]:
-    """Yield a CPU for a single-threaded worker, and keep this thread off it meanwhile.
-
-    The worker runs at a real-time priority: a proposer on the same CPU would stand still.
-    """
-    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    if threads > 1 or len(cpus) < 2:
-        yield None
-        return
-    chosen = cpus[os.getpid() % len(cpus)]  # searches side by side should not pick the same
-    os.sched_setaffinity(0, set(cpus) - {chosen})
-    try:
-        yield chosen
-    finally:
-        os.sched_setaffinity(0, cpus)
+    return max(LEAST_LIMIT_S, LIMIT_RATIO * best_ns * 1e-9)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import random
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from autoscheduler.search.proposer import Proposal
-from autoscheduler.search.random import RandomProposer, edited
+from autoscheduler.search.random import AFFINE_EDIT_SHARE, EDIT_SHARE, RandomProposer, edited
+from autoscheduler.space.affine import START
 from autoscheduler.space.slots import cross, defaults, mutate
 from autoscheduler.space.templates import ProgramSpace
 
@@ -23,7 +24,6 @@ FIRST_DRAWS = 60
 FIRST_FRESH_SHARE = 0.6
 FRESH_SHARE = 0.1
 CROSS_SHARE = 0.25
-EDIT_SHARE = 0.1
 
 
 @dataclass(frozen=True, order=True)
@@ -41,9 +41,8 @@ class EvolveProposer:
         self._random = RandomProposer(space, start, rng)
         self._members: list[Member] = []
         self._reported = 0
-        self._first = [Proposal(script) for script in space.starts]
-        if space.slots:
-            self._first.append(self._from_slots(defaults(space.slots)))
+        self._first = list(self._starts())
+        self._slots_of = {p.script: p.slots for p in self._first}
 
     def propose(self) -> Proposal | None:
         if self._first:
@@ -54,6 +53,14 @@ class EvolveProposer:
             return self._random.propose()
         return self._child()
 
+    def _starts(self) -> Iterator[Proposal]:
+        """Yield the first answers of templates; of an affine program, each known schedule."""
+        first = defaults(self._space.slots)
+        for name in self._space.affine.starts if self._space.affine else ():
+            yield self._from_slots({**first, START: name})
+        if not self._space.affine:
+            yield self._from_slots(first)
+
     def _from_slots(self, slots: Mapping[str, Any]) -> Proposal:
         return Proposal(self._space.script(slots), slots)
 
@@ -61,22 +68,23 @@ class EvolveProposer:
         self._reported += 1
         if median_ns is None:
             return
+        if not proposal.slots:
+            proposal = Proposal(proposal.script, self._slots_of.get(proposal.script, {}))
         insort(self._members, Member(median_ns, self._reported, proposal))
         del self._members[POPULATION:]
 
     def _child(self) -> Proposal | None:
         parent = self._parent()
-        if not self._space.slots:
-            return edited(self._space, parent.script, self._rng)
-        if not parent.slots and self._rng.random() > EDIT_SHARE:
+        edits = AFFINE_EDIT_SHARE if self._space.affine else EDIT_SHARE
+        if not parent.slots and self._rng.random() > edits:
             parent = self._parent()  # slots lead further than edits: one more draw for them
-        if not parent.slots or self._rng.random() < EDIT_SHARE:
+        if not parent.slots or self._rng.random() < edits:
             return edited(self._space, parent.script, self._rng)
         slots = dict(parent.slots)
         other = self._parent().slots
         if other and self._rng.random() < CROSS_SHARE:
             slots = cross(self._space.slots, slots, other, self._rng)
-        return self._from_slots(mutate(self._space.slots, slots, self._rng))
+        return self._from_slots({**slots, **mutate(self._space.active(slots), slots, self._rng)})
 
     def _parent(self) -> Proposal:
         """Draw by rank: the best are drawn most."""

@@ -18,6 +18,11 @@ from loopstack.records import Trial
 FINALISTS = 5
 ROUNDS = 25
 LONG_ROUND_NS = 20_000_000.0
+FEWEST_ROUNDS = ((1e9, 5), (1e10, 3))
+"""Least rounds by the nanoseconds of one; two where a round is longer still."""
+FAR_RATIO, FAR_RATIO_OF_LONG = 1.5, 1.15
+"""A candidate that looked this much slower than the best does not take part."""
+LONG_NS = 500_000_000.0
 
 
 class Duellist(Protocol):
@@ -63,12 +68,15 @@ def finalists(default_script: str, history: Sequence[Trial]) -> list[Trial]:
     """Return the default's trial, then the fastest others."""
     default = next(t for t in history if t.script == default_script)
     timed = [(t.timing.median_ns, n, t) for n, t in enumerate(history) if t.timing]
-    others = [t for _, _, t in sorted(timed) if t is not default]
+    best_ns = min((time_ns for time_ns, _, _ in timed), default=math.inf)
+    limit_ns = best_ns * (FAR_RATIO if best_ns < LONG_NS else FAR_RATIO_OF_LONG)
+    others = [t for time_ns, _, t in sorted(timed) if t is not default and time_ns <= limit_ns]
     return [default, *others[:FINALISTS]]
 
 
 def _duel(measurer: Duellist, chosen: Sequence[Trial]) -> list[Timing] | None:
     round_ns = sum(t.timing.median_ns for t in chosen if t.timing)
-    rounds = max(5, min(ROUNDS, round(LONG_ROUND_NS * ROUNDS / max(round_ns, 1.0))))
+    fewest = next((count for limit_ns, count in FEWEST_ROUNDS if round_ns < limit_ns), 2)
+    rounds = max(fewest, min(ROUNDS, round(LONG_ROUND_NS * ROUNDS / max(round_ns, 1.0))))
     outcome = measurer.duel([t.script for t in chosen], rounds)
     return None if isinstance(outcome, CandidateFault) else outcome

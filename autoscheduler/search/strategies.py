@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from autoscheduler.search.engine import search
 from autoscheduler.search.evolve import EvolveProposer
 from autoscheduler.search.random import RandomProposer
+from autoscheduler.search.sessions import search
 from loopstack.measure import Comparison, Measured, Worker
 from loopstack.records import SearchResult, SearchTask, Trial
 

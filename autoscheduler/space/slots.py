@@ -50,6 +50,16 @@ def mutate(slots: Sequence[Slot], parent: Mapping[str, Choice], rng: random.Rand
     return child
 
 
+def draw_near(
+    slots: Sequence[Slot], parent: Mapping[str, Choice], rng: random.Random, rounds: int
+) -> Assignment:
+    """Change ``parent`` a few times over."""
+    child = dict(parent)
+    for _ in range(rounds):
+        child.update(mutate(slots, child, rng))
+    return child
+
+
 def _another(slot: Slot, current: Choice, rng: random.Random) -> Choice:
     at = slot.choices.index(current)
     if slot.ordered and rng.random() < 0.7:

@@ -2,7 +2,7 @@
 
 Every statement gets the template its accesses call for; one more slot says whether neighbours are
 fused along their outermost index, as the default schedule would. Statements of an affine program
-share loops in ways no template foresees: it has no slots, only scripts to start from, and edits.
+share loops in ways no template foresees: its slots are known schedules and nests (space/affine.py).
 """
 
 from __future__ import annotations
@@ -11,29 +11,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from autoscheduler.space.affine import AffineSlots
 from autoscheduler.space.contraction import Contraction
 from autoscheduler.space.nests import Nest
 from autoscheduler.space.slots import Choice, Slot
 from autoscheduler.space.trees import TreeCache
+from loopstack.errors import LoopStackError
 from loopstack.ir.program import Program
 from loopstack.schedule.access_shape import StatementShape, statement_shape
 from loopstack.schedule.affine_default import is_affine
 from loopstack.schedule.fusion import Fused, fusion_script
 from loopstack.schedule.hardware import Hardware
+from loopstack.schedule.polyhedral import Algorithm, polyhedral_schedule
 
 Template = Contraction | Nest
 FUSE = "fuse"
 HEADER = "schedule 1"
+ALGORITHMS: tuple[Algorithm, ...] = ("pluto", "isl")
 
 
 @dataclass(frozen=True)
 class ProgramSpace:
-    """The templates of a program with integer sizes."""
+    """The templates of a program with integer sizes; ``default_script`` is its default schedule."""
 
     program: Program
     hardware: Hardware
     threads: int
     strides: Mapping[str, tuple[int, ...]]
+    default_script: str = ""
 
     @cached_property
     def trees(self) -> TreeCache:
@@ -63,21 +68,52 @@ class ProgramSpace:
         ]
 
     @cached_property
+    def known(self) -> dict[str, str]:
+        """Scripts of an affine program worth measuring beside the default, by name."""
+        if not is_affine(self.program):
+            return {}
+        found = {name: self._scheduled_by(name) for name in ALGORITHMS}
+        return {"original": f"{HEADER}\n", **{n: text for n, text in found.items() if text}}
+
+    def _scheduled_by(self, algorithm: Algorithm) -> str | None:
+        """Return an algorithm's script; None where it finds no schedule."""
+        try:
+            found = polyhedral_schedule(
+                self.program, algorithm, threads=self.threads, strides=self.strides
+            )
+        except LoopStackError:
+            return None
+        return str(found)
+
+    @property
     def starts(self) -> list[str]:
-        """Scripts worth measuring beside the default: the program as it is written."""
-        return [f"{HEADER}\n"] if is_affine(self.program) else []
+        return list(self.known.values())
+
+    @cached_property
+    def affine(self) -> AffineSlots | None:
+        """The slots of a program whose statements share loops; None for others."""
+        if not is_affine(self.program):
+            return None
+        default = {"default": self.default_script} if self.default_script else {}
+        return AffineSlots(self.program, {**default, **self.known}, self.threads)
 
     @cached_property
     def slots(self) -> list[Slot]:
         """All slots; those of an unused template are drawn, too, and ignored."""
-        if is_affine(self.program):
-            return []
+        if self.affine:
+            return self.affine.slots
         merged = {slot.name: slot for t in (*self.apart, *self.together) for slot in t.slots}
         ways = ("yes", "no") if self.together else ("no",)
         return [Slot(FUSE, ways, ordered=False), *merged.values()]
 
+    def active(self, chosen: Mapping[str, Choice]) -> list[Slot]:
+        """Return the slots that a mutation of ``chosen`` should turn to."""
+        return self.affine.active(chosen) if self.affine else self.slots
+
     def script(self, chosen: Mapping[str, Choice]) -> str:
         """Print an assignment."""
+        if self.affine:
+            return self.affine.script(chosen)
         fuse = chosen[FUSE] == "yes"
         lines = [HEADER, *(self.fused.lines if fuse else [])]
         for template in self.together if fuse else self.apart:

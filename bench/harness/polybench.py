@@ -1,4 +1,4 @@
-"""``loopstack bench polybench``: rows as they come, kept in a file, and the geometric means.
+"""``loopstack bench polybench``: which rows are asked for, and the file that keeps them.
 
 Each kernel runs in a process of its own: ``python -m bench.harness.polybench`` reads its options
 (JSON) from standard input and writes one JSON line.
@@ -7,23 +7,21 @@ Each kernel runs in a process of its own: ``python -m bench.harness.polybench`` 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.harness.polybench_rows import Measured, measure
-from bench.harness.report import geomean
+from bench.harness.polybench_rows import RIVALS, Measured, measure
 from bench.suites.polybench import DATASETS, NAMES
 from loopstack.errors import ArgumentError, LoopStackError
-from loopstack.measure.timer import format_ns
 from loopstack.measure.worker import prefer_steady_scheduling
 
-TOLERANCE = 1e-6
-"""Largest relative difference of single precision and regrouped sums from the C compiler's."""
-RANK_DEFICIENT = frozenset({"gramschmidt"})
-"""Its standard input makes columns that are pure rounding: regrouped results differ freely."""
+Task = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,7 @@ class Request:
     search: str
     kept: Path | None
     resume: bool
+    rivals: bool = False
 
     def __post_init__(self) -> None:
         if self.size not in DATASETS:
@@ -45,13 +44,26 @@ class Request:
             raise ArgumentError(f"no kernel {unknown[0]!r}; kernels: {', '.join(NAMES)}")
         if self.resume and self.kept is None:
             raise ArgumentError("--resume goes on with the rows of a file: name it with --json")
+        _check_rivals(self.rivals)
 
-    def tasks(self) -> Iterable[dict[str, Any]]:
+    def tasks(self) -> Iterable[Task]:
         for threads in self.threads:
             for name in self.kernels or NAMES:
-                yield {"kernel": name, "size": self.size, "threads": threads, "search": self.search}
+                yield {
+                    "kernel": name, "size": self.size, "threads": threads,
+                    "search": self.search, "rivals": self.rivals,
+                }  # fmt: skip
 
 
+def _check_rivals(wanted: bool) -> None:
+    import loopstack
+
+    missing = [name for name in RIVALS if not hasattr(loopstack, name)]
+    if wanted and missing:
+        raise ArgumentError(f"--rivals: this version has no scheduler {missing[0]!r}")
+
+
+# ---- rows that are kept -------------------------------------------------------------------------
 def finished(request: Request) -> list[Measured]:
     """Return the rows that an earlier run left, empty without ``resume``."""
     if not request.resume or request.kept is None or not request.kept.exists():
@@ -64,55 +76,57 @@ def finished(request: Request) -> list[Measured]:
         raise ArgumentError(text) from error
 
 
+def is_answered(task: Task, rows: Sequence[Measured]) -> bool:
+    """Tell whether a kept row has every contestant that the task asks for."""
+    asked = [*(["searched"] if task["search"] else []), *(RIVALS if task["rivals"] else ())]
+    return any(
+        is_of(row, task) and all(n in row.timings or n in row.notes for n in asked) for row in rows
+    )
+
+
+def is_of(row: Measured, task: Task) -> bool:
+    return (row.kernel, row.size, row.threads) == (task["kernel"], task["size"], task["threads"])
+
+
 def keep(request: Request, rows: Sequence[Measured]) -> None:
+    """Replace the file in one step: whatever interrupts us, it holds whole rows."""
     if request.kept is None:
         return
     text = "".join(json.dumps(row.to_json()) + "\n" for row in rows)
+    draft = request.kept.with_name(f".{request.kept.name}.{os.getpid()}")
     try:
-        request.kept.write_text(text)
+        draft.write_text(text)
+        os.replace(draft, request.kept)
     except OSError as error:
+        draft.unlink(missing_ok=True)
         raise ArgumentError(f"cannot write {request.kept}: {error.strerror}") from error
-
-
-# ---- text ---------------------------------------------------------------------------------------
-def row_text(row: Measured) -> str:
-    """Return one line: times, ratios to gcc, and how long analysis and compiling took."""
-    times = "  ".join(f"{name} {format_ns(t.min_ns):>8}" for name, t in row.timings.items())
-    ratios = "  ".join(f"{n}/gcc {row.ratio(n):5.2f}x" for n in row.timings if n != "gcc")
-    made = f"analysis {row.analysis_ms:.0f} ms, code {row.compile_ms:.1f} ms"
-    return f"{row.kernel:15s} {row.threads}t  {times}  {ratios}  ({made})"
-
-
-def is_right(row: Measured) -> bool:
-    return row.kernel in RANK_DEFICIENT or row.difference <= TOLERANCE
-
-
-def summary(rows: Sequence[Measured]) -> list[str]:
-    """Return geometric means over gcc for each thread count, and every loss."""
-    lines = ["geometric means over gcc -O3 -march=native -ffast-math with restrict"]
-    for threads in sorted({row.threads for row in rows}):
-        mine = [row for row in rows if row.threads == threads]
-        for ours in ("default", "searched"):
-            ratios = [row.ratio(ours) for row in mine if ours in row.timings]
-            if ratios:
-                mean = f"{geomean(ratios):.2f}x over {len(ratios)} kernels"
-                lines.append(f"    {threads}t {ours}: {mean}")
-    losses = [row for row in rows if row.ratio(row.ours) < 1]
-    lines.append(f"losses: {len(losses)}")
-    lines += [f"    {r.kernel} {r.threads}t {r.ours}/gcc {r.ratio(r.ours):.2f}x" for r in losses]
-    return lines
 
 
 # ---- the process that measures ------------------------------------------------------------------
 def main() -> None:
     task = json.load(sys.stdin)
+    end_with_parent()
     prefer_steady_scheduling()
     try:
-        row = measure(task["kernel"], task["size"], task["threads"], task["search"])
-        answer = row.to_json()
+        asked = (task[part] for part in ("kernel", "size", "threads", "search", "rivals"))
+        answer = measure(*asked).to_json()
     except LoopStackError as error:
-        answer = {"failed": f"{task['kernel']}: {type(error).__name__}: {error}"}
+        answer = {"failed": f"{type(error).__name__}: {error}"}
+    except KeyboardInterrupt:
+        return  # Ctrl-C is the parent's to tell
     print(json.dumps(answer))
+
+
+def end_with_parent(every_s: float = 0.5) -> None:
+    """End this process soon after the one that started it, however that ended."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(every_s)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -1,53 +1,78 @@
-"""One PolyBench kernel: our schedules against a C compiler, on equal data, in turn."""
+"""One PolyBench kernel: our schedules, rival schedules and C compilers, on equal data, in turn.
+
+Contestants of a row, in this order:
+
+    default, searched     our schedules
+    pluto, isl            other schedulers' schedules, run by our code generator (if asked for)
+    gcc, clang, polly     compilers on our C print, as far as they are installed; gcc is the measure
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
 
 from bench.baselines import c_compiler
+from bench.baselines.c_compiler import Bind
 from bench.suites import polybench
+from loopstack import _loopnest
+from loopstack.errors import LoopStackError
 from loopstack.kernel import Kernel
 from loopstack.measure.inputs import NUMPY_DTYPE, extents
 from loopstack.measure.timer import Timing
 from loopstack.measure.work import flop_count
 
 Arrays = dict[str, np.ndarray]
-Run = Callable[[Arrays], None]
-ROUNDS = 7
-LEAST_ROUNDS = 2
-SECONDS = 12.0
-"""A kernel's rounds end when they have taken this long."""
+Make = Callable[[], Arrays]
+OURS = ("default", "searched")
+RIVALS = ("pluto", "isl")
+PEERS = ("clang", "polly")
+GCC = "gcc"
+TOLERANCE = 1e-6
+"""Largest relative difference of single precision and regrouped sums from the C compiler's."""
+LEAST_ROUNDS, ROUNDS, MOST_ROUNDS = 2, 7, 40
+SECONDS, ENOUGH_SECONDS = 12.0, 1.0
+"""Rounds end after ``SECONDS``; more than ``ROUNDS`` are run only for ``ENOUGH_SECONDS``."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Timings by contestant: ``default``, ``searched`` (if asked for), ``gcc``.
+    """Timings by contestant.
 
-    ``difference`` is the largest error against the C compiler's result, relative to the largest
-    element of each array; ``analysis_ms`` is the time to a schedule, ``compile_ms`` from there to
-    machine code.
+    ``differences``: the largest error against gcc's result, relative to the largest element of
+    each array. ``notes``: why a contestant is missing or its result is not to be trusted.
+    ``analysis_ms`` is the time to a schedule, ``compile_ms`` from there to machine code.
     """
 
     kernel: str
     size: str
     threads: int
     timings: Mapping[str, Timing]
-    difference: float
+    differences: Mapping[str, float]
     analysis_ms: float
     compile_ms: float
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ours(self) -> str:
         return "searched" if "searched" in self.timings else "default"
 
-    def ratio(self, ours: str) -> float:
-        """How many times faster than gcc, minimum against minimum."""
-        return self.timings["gcc"].min_ns / self.timings[ours].min_ns
+    def is_right(self, name: str) -> bool:
+        return self.differences.get(name, 0.0) <= TOLERANCE
+
+    @property
+    def wrong(self) -> list[str]:
+        """Our own contestants with a wrong result, or that failed."""
+        wrong = [n for n in (*OURS, *RIVALS) if n in self.timings and not self.is_right(n)]
+        return wrong + [n for n in OURS if n in self.notes and n not in wrong]
+
+    def ratio(self, ours: str, peer: str = GCC) -> float:
+        """How many times faster than a peer, minimum against minimum."""
+        return self.timings[peer].min_ns / self.timings[ours].min_ns
 
     def to_json(self) -> dict[str, Any]:
         timings = {name: timing.to_json() for name, timing in self.timings.items()}
@@ -59,8 +84,8 @@ class Measured:
         return Measured(**{**value, "timings": timings})
 
 
-def measure(name: str, size: str, threads: int, search: str) -> Measured:
-    """Time one kernel. Raises LoopStackError when it does not compile or is wrong."""
+def measure(name: str, size: str, threads: int, search: str, rivals: bool) -> Measured:
+    """Time one kernel. Raises LoopStackError when it does not compile."""
     function, sizes = polybench.load(name), polybench.sizes_of(name, size)
     start = perf_counter_ns()
     kernel = function.specialize(sizes, threads=threads)
@@ -68,22 +93,69 @@ def measure(name: str, size: str, threads: int, search: str) -> Measured:
     analysed = perf_counter_ns()
     _ = default.compiled
     compiled = perf_counter_ns()
-    runs: dict[str, Run] = {"default": default.run_on}
+    binds: dict[str, Bind] = {"default": bind_kernel(default)}
+    notes: dict[str, str] = {}
     if search:
-        found = function.search(sizes, budget=search, threads=threads)
-        runs["searched"] = kernel.with_schedule(found.script).run_on
-    runs["gcc"] = c_compiler.make(default.program)
-    make = _maker(default, polybench.data_of(name, size))
-    samples, results = _contest(runs, make)
+        _enter("searched", lambda: _searched(function, kernel, search), binds, notes)
+    for rival in RIVALS if rivals else ():
+        _enter(rival, lambda rival=rival: _rival(rival, kernel), binds, notes)
+    binds[GCC] = c_compiler.make(default.program)
+    for other in c_compiler.others(threads):
+        _enter(
+            other.name, lambda other=other: c_compiler.make(default.program, other), binds, notes
+        )
+    samples, results = contest(binds, maker(default, polybench.data_of(name, size)))
+    checked = polybench.verification_of(name, size)
+    if checked is not None:
+        results = run_each(binds, maker(default, checked))
     flops = flop_count(default.program)
     return Measured(
         name, size, threads, {n: Timing(tuple(s), flops) for n, s in samples.items()},
-        max(_difference(results[n], results["gcc"]) for n in runs if n != "gcc"),
-        (analysed - start) / 1e6, (compiled - analysed) / 1e6,
+        {n: difference(results[n], results[GCC]) for n in binds if n != GCC},
+        (analysed - start) / 1e6, (compiled - analysed) / 1e6, notes,
     )  # fmt: skip
 
 
-def _maker(kernel: Kernel, data: Mapping[str, Any]) -> Callable[[], Arrays]:
+# ---- who takes part -----------------------------------------------------------------------------
+def _enter(
+    name: str, make: Callable[[], Bind], binds: dict[str, Bind], notes: dict[str, str]
+) -> None:
+    """Add a contestant, or a note why there is none."""
+    try:
+        binds[name] = make()
+    except LoopStackError as error:
+        reason = str(error).splitlines()[0]
+        notes[name] = (
+            f"refused: {reason}" if name in RIVALS else f"{type(error).__name__}: {reason}"
+        )
+
+
+def bind_kernel(kernel: Kernel) -> Bind:
+    """Return the kernel's machine code as a contestant; compiles it."""
+    loaded = kernel.compiled.loaded
+
+    def bind(arrays: Mapping[str, np.ndarray]) -> Callable[[], object]:
+        addresses = [arrays[a.name].ctypes.data for a in kernel.program.arguments]
+        return lambda: _loopnest.run(loaded, addresses, kernel.threads)
+
+    return bind
+
+
+def _searched(function: Any, kernel: Kernel, budget: str) -> Bind:
+    spec = kernel.specialization
+    found = function.search(spec.sizes, budget=budget, threads=kernel.threads)
+    return bind_kernel(kernel.with_schedule(found.script))
+
+
+def _rival(name: str, kernel: Kernel) -> Bind:
+    import loopstack
+
+    schedule = getattr(loopstack, name)(kernel)
+    return bind_kernel(kernel.with_schedule(schedule))
+
+
+# ---- running ------------------------------------------------------------------------------------
+def maker(kernel: Kernel, data: Mapping[str, Any]) -> Make:
     """Return a function that makes fresh arguments: kernels work in place."""
 
     def make() -> Arrays:
@@ -96,29 +168,48 @@ def _maker(kernel: Kernel, data: Mapping[str, Any]) -> Callable[[], Arrays]:
     return make
 
 
-def _contest(
-    runs: Mapping[str, Run], make: Callable[[], Arrays]
+def contest(
+    binds: Mapping[str, Bind], make: Make
 ) -> tuple[dict[str, list[float]], dict[str, Arrays]]:
     """Run the contestants in turn; return nanoseconds, and what each computed."""
-    samples: dict[str, list[float]] = {name: [] for name in runs}
+    samples: dict[str, list[float]] = {name: [] for name in binds}
     results: dict[str, Arrays] = {}
-    begin = perf_counter_ns()
-    for number in range(ROUNDS):
-        if number >= LEAST_ROUNDS and perf_counter_ns() - begin > SECONDS * 1e9:
-            break
-        for name, run in runs.items():
-            arrays = make()
+    for _ in _rounds():
+        for name, bind in binds.items():
+            results.pop(name, None)
+            results[name] = make()
+            call = bind(results[name])
             start = perf_counter_ns()
-            run(arrays)
+            call()
             samples[name].append(float(perf_counter_ns() - start))
-            results[name] = arrays
     return samples, results
 
 
-def _difference(found: Arrays, expected: Arrays) -> float:
+def _rounds() -> Iterator[int]:
+    begin = perf_counter_ns()
+    for number in range(MOST_ROUNDS):
+        seconds = (perf_counter_ns() - begin) / 1e9
+        enough = number >= LEAST_ROUNDS and seconds > SECONDS
+        if enough or (number >= ROUNDS and seconds > ENOUGH_SECONDS):
+            return
+        yield number
+
+
+def run_each(binds: Mapping[str, Bind], make: Make) -> dict[str, Arrays]:
+    """Run every contestant once; return what each computed."""
+    results = {name: make() for name in binds}
+    for name, bind in binds.items():
+        bind(results[name])()
+    return results
+
+
+def difference(found: Arrays, expected: Arrays) -> float:
+    """Return the largest relative difference; elements that should be NaN are not compared."""
     worst = 0.0
-    for name, value in expected.items():
-        if value.size:
-            scale = float(np.abs(value).max()) or 1.0
-            worst = max(worst, float(np.abs(found[name].astype(float) - value).max()) / scale)
+    for name, array in expected.items():
+        known = ~np.isnan(array.astype(float))
+        if known.any():
+            wanted, got = array[known].astype(float), found[name][known].astype(float)
+            apart = float(np.abs(got - wanted).max()) / (float(np.abs(wanted).max()) or 1.0)
+            worst = max(worst, float("inf") if np.isnan(apart) else apart)
     return worst

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.harness import polybench, report
+from bench.harness import polybench, polybench_report, polybench_rows, report
 from bench.harness.child import suite_names
 from bench.harness.rows import Result
 from loopstack.cli.versus_numpy import numpy_environment
@@ -19,6 +19,7 @@ from loopstack.measure.child import child_command
 from loopstack.records.record import provenance
 
 POLYBENCH = "polybench"
+INTERRUPTED = 130
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -35,6 +36,8 @@ class Options:
     size: str = "large"
     kernels: tuple[str, ...] = ()
     resume: bool = False
+    rivals: bool = False
+    peers: bool = False
 
 
 def run(options: Options) -> int:
@@ -61,25 +64,40 @@ def run(options: Options) -> int:
 def run_polybench(options: Options) -> int:
     """Measure kernel by kernel; rows are printed, and kept in the file, as they come."""
     request = polybench.Request(
-        options.size, options.kernels, options.threads, options.search, options.json, options.resume
-    )
-    rows, failed = polybench.finished(request), False
-    done = {(row.kernel, row.size, row.threads) for row in rows}
-    for task in request.tasks():
-        if (task["kernel"], task["size"], task["threads"]) in done:
-            continue
-        (answer,) = _ask("bench.harness.polybench", task, _environment(options, task["threads"]))
-        if "failed" in answer:
-            failed = True
-            print(f"FAILED {answer['failed']}", flush=True)
-            continue
-        rows.append(polybench.Measured.from_json(answer))
-        failed = failed or not polybench.is_right(rows[-1])
-        wrong = "" if polybench.is_right(rows[-1]) else f"  WRONG by {rows[-1].difference:.1e}"
-        print(polybench.row_text(rows[-1]) + wrong, flush=True)
-        polybench.keep(request, rows)
-    print("\n".join(polybench.summary(rows)))
-    return 1 if failed else 0
+        options.size, options.kernels, options.threads, options.search, options.json,
+        options.resume, options.rivals,
+    )  # fmt: skip
+    rows, code = polybench.finished(request), 0
+    try:
+        for task in request.tasks():
+            if not polybench.is_answered(task, rows):
+                code |= _take_polybench(_answer(options, task), task, rows)
+                polybench.keep(request, rows)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        code = INTERRUPTED
+    print("\n".join(polybench_report.summary(rows, options.peers)))
+    return code
+
+
+def _answer(options: Options, task: dict[str, Any]) -> dict[str, Any]:
+    environment = _environment(options, task["threads"])
+    answers = list(_ask("bench.harness.polybench", task, environment))
+    last: dict[str, Any] = answers[-1]  # behind a process that failed
+    return last
+
+
+def _take_polybench(
+    answer: dict[str, Any], task: dict[str, Any], rows: list[polybench_rows.Measured]
+) -> int:
+    """Print an answer and put it in the place of an earlier row; return 1 when it is wrong."""
+    if "failed" in answer:
+        print(f"FAILED {task['kernel']} {task['threads']}t: {answer['failed']}", flush=True)
+        return 1
+    row = polybench_rows.Measured.from_json(answer)
+    rows[:] = [*(other for other in rows if not polybench.is_of(other, task)), row]
+    print(polybench_report.row_text(row), flush=True)
+    return 1 if row.wrong else 0
 
 
 def _environment(options: Options, threads: int) -> dict[str, str]:
@@ -133,10 +151,14 @@ def _ask(module: str, told: dict[str, Any], env: dict[str, str]) -> Iterator[dic
     assert child.stdout is not None
     json.dump(told, child.stdin)
     child.stdin.close()
-    for line in child.stdout:
-        yield json.loads(line)
-    if child.wait() != 0:
-        yield {"failed": f"{module} ended with exit code {child.returncode}"}
+    try:
+        for line in child.stdout:
+            yield json.loads(line)
+        if child.wait() != 0:
+            yield {"failed": f"{module} ended with exit code {child.returncode}"}
+    finally:
+        child.kill()  # an interrupt must not leave it measuring; ended, it does not mind
+        child.wait()
 
 
 def print_facts(facts: list[dict[str, Any]]) -> None:

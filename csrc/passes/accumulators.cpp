@@ -125,7 +125,10 @@ class Promoter {
     }
   }
 
-  bool is_temporary(Reg r) const { return !emitter_.is_mutable(r) && written_[r] == 1; }
+  // Registers made since (promoted ones) are beyond the count: they are no temporaries.
+  bool is_temporary(Reg r) const {
+    return r < written_.size() && !emitter_.is_mutable(r) && written_[r] == 1;
+  }
 
   static bool reads(const Inst& i, Reg r) {
     bool found = false;

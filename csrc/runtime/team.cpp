@@ -19,6 +19,8 @@ namespace {
 
 // More than any machine this is for; bounds what a typing mistake can start.
 constexpr int most_threads = 512;
+// Enough to even out the iterations of a triangle to a few per cent.
+constexpr std::int64_t most_pieces = 8;
 
 struct Job {
   loopnest_frame* frame = nullptr;
@@ -26,13 +28,42 @@ struct Job {
   const std::int64_t* captures = nullptr;
   std::int64_t begin = 0;
   std::int64_t end = 0;
-  int slices = 0;
+  int slices = 0;  // one a thread
+  int pieces = 0;  // of every slice
   FloatMode float_mode{};
 };
 
 struct alignas(64) Worker {
   std::atomic<std::uint32_t> bell{0};  // rung once per job
   std::thread thread;
+};
+
+// The pieces of a job that one thread has not begun: [first, end) in one word. The owner takes the
+// first, thieves take the last.
+class alignas(64) Share {
+ public:
+  void reset(std::uint32_t first, std::uint32_t end) {
+    left_.store(pack(first, end), std::memory_order_relaxed);
+  }
+  bool take_first(std::uint32_t* piece) { return take(piece, true); }
+  bool take_last(std::uint32_t* piece) { return take(piece, false); }
+
+ private:
+  static std::uint64_t pack(std::uint32_t first, std::uint32_t end) {
+    return std::uint64_t{first} << 32 | end;
+  }
+  bool take(std::uint32_t* piece, bool front) {
+    std::uint64_t left = left_.load(std::memory_order_relaxed);
+    for (;;) {
+      const auto first = static_cast<std::uint32_t>(left >> 32), end = static_cast<std::uint32_t>(left);
+      if (first >= end) return false;
+      *piece = front ? first : end - 1;
+      const std::uint64_t rest = front ? pack(first + 1, end) : pack(first, end - 1);
+      if (left_.compare_exchange_weak(left, rest, std::memory_order_relaxed)) return true;
+    }
+  }
+
+  std::atomic<std::uint64_t> left_{0};
 };
 
 // What the thread that runs now is in the running job; a nested loop keeps the outer loop's
@@ -43,15 +74,12 @@ struct Place {
 };
 thread_local Place place;
 
-void run_slice(const Job& job, int thread) {
+void run_piece(const Job& job, std::uint32_t piece, int thread) {
   const std::int64_t count = job.end - job.begin;
-  const std::int64_t part = count / job.slices, rest = count % job.slices;
-  const std::int64_t begin = job.begin + part * thread + std::min<std::int64_t>(thread, rest);
-  const std::int64_t end = begin + part + (thread < rest ? 1 : 0);
-  const Place outer = place;
-  place = {true, thread};
-  job.body(job.frame, job.captures, begin, end, thread);
-  place = outer;
+  const auto total = static_cast<std::int64_t>(job.slices) * job.pieces;
+  const std::int64_t part = count / total, rest = count % total, p = piece;
+  const std::int64_t begin = job.begin + part * p + std::min(p, rest);
+  job.body(job.frame, job.captures, begin, begin + part + (p < rest ? 1 : 0), thread);
 }
 
 class Team {
@@ -72,6 +100,7 @@ class Team {
 
  private:
   void serve(int thread);
+  void run_slice(int thread);
   void ring(Worker& worker);
   void wait_for_workers();
   int spin_us() const;
@@ -82,6 +111,7 @@ class Team {
   Job job_;  // written by the owner while no worker runs
   // Worker w is thread w + 1. All slots exist from the start, so that growing moves nothing.
   const std::unique_ptr<Worker[]> workers_{new Worker[most_threads]};
+  const std::unique_ptr<Share[]> shares_{new Share[most_threads]};
   alignas(64) std::atomic<std::uint32_t> running_{0};
   std::atomic<int> cpus_{1};
 };
@@ -107,7 +137,7 @@ void Team::serve(int thread) {
     bell = spin_then_sleep(self.bell, bell, spin_us());
     if (stopping_.load(std::memory_order_relaxed)) return;
     apply_float_mode(job_.float_mode);
-    run_slice(job_, thread);
+    run_slice(thread);
     if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_one();
   }
 }
@@ -151,11 +181,27 @@ void Team::wait_for_workers() {
     spin_then_sleep(running_, left, spin_us());
 }
 
+// The own slice from its front, then what others have left from their ends.
+void Team::run_slice(int thread) {
+  const Place outer = place;
+  place = {true, thread};
+  std::uint32_t piece;
+  while (shares_[thread].take_first(&piece)) run_piece(job_, piece, thread);
+  for (int t = 1; t < job_.slices; ++t) {
+    Share& other = shares_[(thread + t) % job_.slices];
+    while (other.take_last(&piece)) run_piece(job_, piece, thread);
+  }
+  place = outer;
+}
+
 void Team::run(const Job& job) {
   job_ = job;
+  const auto pieces = static_cast<std::uint32_t>(job.pieces);
+  for (std::uint32_t t = 0; t < static_cast<std::uint32_t>(job.slices); ++t)
+    shares_[t].reset(t * pieces, (t + 1) * pieces);
   running_.store(static_cast<std::uint32_t>(job.slices - 1), std::memory_order_relaxed);
   for (int w = 0; w < job.slices - 1; ++w) ring(workers_[w]);
-  run_slice(job, 0);
+  run_slice(0);
   wait_for_workers();
 }
 
@@ -185,7 +231,9 @@ void team_for(loopnest_frame* frame, loopnest_body body, const std::int64_t* cap
               std::int64_t begin, std::int64_t end) {
   const std::int64_t slices = std::min(frame->threads, end - begin);
   if (slices <= 1 || place.inside_job) return serial_for(frame, body, captures, begin, end);
-  team().run({frame, body, captures, begin, end, static_cast<int>(slices), current_float_mode()});
+  const std::int64_t pieces = std::min(most_pieces, (end - begin) / slices);
+  team().run({frame, body, captures, begin, end, static_cast<int>(slices),
+              static_cast<int>(pieces), current_float_mode()});
 }
 
 std::atomic<int> limit{0};  // 0: not decided yet

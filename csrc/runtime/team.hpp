@@ -2,14 +2,16 @@
 //
 //   caller (thread 0)          worker 1 .. n-1
 //   publish job, ring bells -> spin, then sleep on the own bell
-//   run slice 0                run slice t
+//   run slice 0                run slice t, then pieces of others' slices
 //   spin, then sleep       <-  last one out counts `running` down to zero
 //
 // Invariants
 // * One team per process, created on the first parallel call, never for calls with one thread.
 // * One call owns the team at a time. A second caller does not wait: it runs serially. So does a
 //   parallel loop inside a parallel loop. Iterations are independent: results are the same bits.
-// * Slices are static and contiguous: thread t of T runs the t-th of T equal parts.
+// * Thread t of T runs the t-th of T equal slices, piece by piece from its front: the same thread
+//   touches the same memory in every loop. A thread that is done takes pieces from the ends of other
+//   slices, so that triangles and interrupted threads do not keep the others waiting.
 // * Workers adopt the caller's floating-point mode (rounding, denormals) for each job.
 // * A forked child starts with no workers and makes its own when it needs them.
 #pragma once

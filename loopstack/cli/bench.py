@@ -30,10 +30,16 @@ def bench(
     resume: Annotated[
         bool, typer.Option("--resume", help="polybench: keep the rows that --json holds.")
     ] = False,
+    rivals: Annotated[
+        bool, typer.Option("--rivals", help="polybench: time schedules of pluto and isl as well.")
+    ] = False,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="polybench: columns of peers by published figures.")
+    ] = False,
 ) -> None:
     """Measure kernels against other libraries.
 
-    NumPy and ONNX Runtime, or a C compiler for polybench, are timed in turn with ours.
+    NumPy and ONNX Runtime, or C compilers for polybench, are timed in turn with ours.
 
     Example: loopstack bench gemm --threads 1 --quick --json gemm.json
 
@@ -50,6 +56,8 @@ def bench(
         size=size.lower(),
         kernels=tuple(filter(None, kernels.split(","))),
         resume=resume,
+        rivals=rivals,
+        peers=peers,
     )
     raise typer.Exit(runner.run(options))
 

@@ -76,6 +76,9 @@ def summary(kernel: Kernel, found: SearchResult) -> Iterator[str]:
         f"searched     {found.trials} candidates ({faults} failed) {ended} {found.seconds:.1f} s, "
         f"{found.rate:.0f}/s, strategy {found.strategy}, seed {found.seed}"
     )
+    if found.proxy:
+        sizes = " ".join(f"{name}={size}" for name, size in found.proxy.items())
+        yield f"at           {sizes}; the best were timed again at full size"
     yield f"stored in    {_stored_line(found)}"
     yield f"vs default   {_default_line(found)}"
     yield f"vs NumPy     {_numpy_line(kernel, found)}"

@@ -6,6 +6,7 @@
     c_expressions.py   expressions, literals, names in C
     c_text.py       loops -> a C function            (ls.emit_c)
     nest_c_text.py  nest text -> a C function
+    scheduled_c.py  nest text behind the program's signature    (ls.emit_c, scheduled=True)
     numpy_text.py   loops -> a Python function       (ls.emit_numpy)
 
 Input: a Program, sizes bound or not. Imports only ir.

@@ -1,11 +1,12 @@
 """A program as one C function (C11, no dependence but the mathematics library).
 
     int matmul(int64_t m, int64_t n, int64_t k,
-               const float *restrict A, const float *restrict B, float *restrict C);
+               const float A[restrict m][k], const float B[restrict k][n], float C[restrict m][n]);
 
 Sizes come first, then the arguments in call order, scalars by value. Arrays are row-major and
-dense, or, with ``strides=True``, take one element stride a dimension behind the pointers. The
-function returns 0, or 1 when there is no memory for a temporary array.
+dense and declared with their shapes: compilers follow subscripts of several dimensions better than
+sums of products. With ``strides=True`` they are pointers, with one element stride a dimension
+behind them. The function returns 0, or 1 when there is no memory for a temporary array.
 """
 
 from __future__ import annotations
@@ -37,19 +38,28 @@ def emit_c(program: Program, *, name: str | None = None, strides: bool = False) 
     Raises ValueError for an index without bounds.
     """
     text = _Text(program, strided=strides)
-    text.body(program_loops(program), 1)
+    text.body(program_loops(program, fill_inside=True), 1)
     lines = [*_derived(text), *_allocations(text), *text.lines, *_releases(text)]
     body = "\n".join(lines) + "\n"
-    signature = _signature(text)
+    head = f"{_head(text, name)} {{\n"
     constants = [text.name(f"${d.name}") for d in program.derived]
     unused = [p for p in text.parameters if not re.search(rf"\b{p}\b", body)]
     marks = "".join(f"  (void){p};\n" for p in unused)
     body += "".join(f"  (void){p};\n" for p in constants if len(re.findall(rf"\b{p}\b", body)) == 1)
     body += "  return 0;\n"
-    helpers = "".join(f"{t}\n" for n, t in HELPERS.items() if f"{n}(" in body)
-    function = text.identifier(name or program.name, ())
-    head = f"int {function}({signature}) {{\n"
+    helpers = "".join(f"{t}\n" for n, t in HELPERS.items() if f"{n}(" in head + body)
     return f"{INCLUDES}\n{helpers}{head}{marks}{body}}}\n"
+
+
+def function_head(program: Program, *, name: str | None = None) -> tuple[str, list[str]]:
+    """Return what stands before the body of :func:`emit_c`, and the names of the arguments."""
+    text = _Text(program)
+    head = _head(text, name)
+    return head, [text.array_name(array.name) for array in program.arguments]
+
+
+def _head(text: _Text, name: str | None) -> str:
+    return f"int {text.identifier(name or text.program.name, ())}({_signature(text)})"
 
 
 # ---- names and the signature --------------------------------------------------------------------
@@ -107,30 +117,42 @@ class _Text(CText):
     # ---- expressions -----------------------------------------------------------------------
     def element(self, access: Access) -> str:
         array = self.program.array(access.array)
-        pointer = self.array_name(array.name)
+        label = self.array_name(array.name)
         if array.role == "scalar" or (not array.shape and not array.is_argument):
-            return pointer
+            return label
         if not array.shape:
-            return f"{pointer}[0]"
+            return f"{label}[0]"
+        if not self.takes_strides(array):
+            return label + "".join(f"[{self.form(s)}]" for s in access.subscripts)
         steps = self.strides(array)
         parts = [self.scaled(s, step) for s, step in zip(access.subscripts, steps)]
         parts = [p for p in parts if p != "0"] or ["0"]
-        return f"{pointer}[{' + '.join(parts)}]"
+        return f"{label}[{' + '.join(parts)}]"
 
     def scaled(self, subscript: Affine, step: str) -> str:
         text = self.form(subscript)
-        if step == "1" or text == "0":
+        if text == "0":
             return text
         return f"{text} * {step}" if re.fullmatch(r"\w+", text) else f"({text}) * {step}"
 
+    def takes_strides(self, array: Array) -> bool:
+        return self.strided and array.is_argument and array.role != "scalar"
+
     def strides(self, array: Array) -> list[str]:
-        if self.strided and array.is_argument:
-            return [f"{self.array_name(array.name)}_stride_{d}" for d in range(len(array.shape))]
-        steps = []
-        for d in range(len(array.shape)):
-            inner = [self.form(extent) for extent in array.shape[d + 1 :]]
-            steps.append(_product(inner))
-        return steps
+        return [f"{self.array_name(array.name)}_stride_{d}" for d in range(len(array.shape))]
+
+    def extents(self, array: Array) -> list[str]:
+        """Return the text of every extent, over the sizes that are parameters."""
+        return [self.extent(form) for form in array.shape]
+
+    def extent(self, form: Affine) -> str:
+        """A size that follows from the others has no name yet where parameters are declared."""
+        text = self.form(form)
+        for size in self.program.derived:
+            value = nested("min_of", [self.form(each) for each in size.forms])
+            value = value if len(size.forms) > 1 or re.fullmatch(r"\w+", value) else f"({value})"
+            text = re.sub(rf"\b{self.name(f'${size.name}')}\b", value, text)
+        return text
 
 
 def _signature(text: _Text) -> str:
@@ -140,15 +162,24 @@ def _signature(text: _Text) -> str:
         parts.append(f"int64_t {text.parameters[-1]}")
     steps: list[str] = []
     for array in text.program.arguments:
-        name, ctype = text.array_name(array.name), operators.C_TYPE[array.dtype]
-        text.parameters.append(name)
+        ctype = operators.C_TYPE[array.dtype]
+        text.parameters.append(text.array_name(array.name))
         constant = "const " if array.role in ("input", "scalar") else ""
-        pointer = "" if array.role == "scalar" else "*restrict "
-        parts.append(f"{constant}{ctype} {pointer}{name}")
-        if text.strided and array.role != "scalar":
+        parts.append(f"{constant}{ctype} {_declarator(text, array)}")
+        if text.takes_strides(array):
             steps += text.strides(array)
     text.parameters += steps
     return ", ".join([*parts, *(f"int64_t {s}" for s in steps)]) or "void"
+
+
+def _declarator(text: _Text, array: Array) -> str:
+    name = text.array_name(array.name)
+    if array.role == "scalar":
+        return name
+    if text.takes_strides(array) or not array.shape:
+        return f"*restrict {name}"
+    first, *inner = text.extents(array)
+    return f"{name}[restrict {first}]" + "".join(f"[{extent}]" for extent in inner)
 
 
 def _derived(text: _Text) -> list[str]:
@@ -172,10 +203,11 @@ def _allocations(text: _Text) -> list[str]:
         if not array.shape:
             lines.append(f"  {ctype} {name};")
             continue
-        count = _product([text.form(extent) for extent in array.shape])
-        lines.append(
-            f"  {ctype} *restrict {name} = malloc((size_t)({count}) * sizeof *{name} + 1);"
-        )
+        extents = [text.form(extent) for extent in array.shape]
+        inner = "".join(f"[{extent}]" for extent in extents[1:])
+        pointer = f"(*restrict {name}){inner}" if inner else f"*restrict {name}"
+        bytes_ = f"(size_t)({_product(extents)}) * sizeof({ctype}) + 1"
+        lines.append(f"  {ctype} {pointer} = malloc({bytes_});")
         release = "".join(f"free({other}); " for other in held)
         lines.append(f"  if (!{name}) {{ {release}return 1; }}")
         held.append(name)

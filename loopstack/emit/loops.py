@@ -50,12 +50,14 @@ class Fill:
 Node = Union[For, Guard, Assign, Fill]
 
 
-def program_loops(program: Program) -> tuple[Node, ...]:
+def program_loops(program: Program, *, fill_inside: bool = False) -> tuple[Node, ...]:
     """Return the loops of a program; loop variables are unique on every path.
 
-    Raises ValueError when an index is unbounded.
+    ``fill_inside``: a reduction on its own nest is set to its identity right before its first
+    reduction loop, as a person would write it, not in a nest before. Raises ValueError when an
+    index is unbounded.
     """
-    active = [_Active.of(i, s) for i, s in enumerate(program.statements)]
+    active = [_Active.of(i, s, fill_inside) for i, s in enumerate(program.statements)]
     return _group(active, 0, ())
 
 
@@ -67,15 +69,25 @@ class _Active:
     order: tuple[int, ...]
     bounds: tuple[Bounds, ...]
     filled: bool
+    fill_inside: bool = False
     wide: tuple[tuple[str, Bounds | None], ...] = ()
     """Shared loops that run outside this statement's domain too, with the bounds they keep."""
 
     @staticmethod
-    def of(position: int, statement: Statement) -> _Active:
+    def of(position: int, statement: Statement, fill_inside: bool) -> _Active:
         order = statement.order or (position,) + (0,) * len(statement.indices)
         bounds = tuple(loop_bounds(statement.constraints, statement.indices))
         reduction = statement.reduction
-        return _Active(statement, order, bounds, reduction is None or reduction.init == "existing")
+        filled = reduction is None or reduction.init == "existing"
+        return _Active(statement, order, bounds, filled, fill_inside)
+
+    def fill_level(self, depth: int) -> int:
+        """Return the loop before which the identity is written, of those from ``depth`` on."""
+        if not self.fill_inside:
+            return depth
+        reduced = set(self.statement.reduction_indices)
+        levels = range(depth, len(self.statement.indices))
+        return next((at for at in levels if self.statement.indices[at] in reduced), depth)
 
     def rename(self, names: dict[str, str]) -> _Active:
         forms = {old: name(new) for old, new in names.items() if old != new}
@@ -161,12 +173,14 @@ def _names(
 
 
 def _alone(active: _Active, depth: int, path: tuple[str, ...]) -> tuple[Node, ...]:
-    fills = () if active.filled else _fill(active, depth, path)
     names: dict[str, str] = {}
     for index in active.statement.indices[depth:]:
         names[index] = fresh(index, (*path, *names.values()))
     active = active.rename(names)
     statement = active.statement
+    fill_level = active.fill_level(depth)
+    outer = (*path, *statement.indices[depth:fill_level])
+    fills = () if active.filled else _fill(active, fill_level, outer)
     tests = active.tests()
     body: tuple[Node, ...] = (Assign(statement),)
     for level in reversed(range(depth, len(statement.indices))):
@@ -174,7 +188,9 @@ def _alone(active: _Active, depth: int, path: tuple[str, ...]) -> tuple[Node, ..
         body = _guarded([form for form in tests if index in form.names], body)
         tests = tuple(form for form in tests if index not in form.names)
         body = (For(index, (active.bounds[level],), body),)
-    return (*fills, *_guarded(tests, body))
+        body = (*fills, *body) if level == fill_level > depth else body
+    body = _guarded(tests, body)
+    return body if fill_level > depth else (*fills, *body)
 
 
 def _guarded(tests: Sequence[Affine], body: tuple[Node, ...]) -> tuple[Node, ...]:

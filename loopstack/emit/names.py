@@ -53,7 +53,9 @@ class Scope:
 
     def form(self, form: Affine) -> str:
         """Return the text of a quasi-affine form."""
-        text = ""
+        leads = form.const > 0 and all(coefficient < 0 for _, coefficient in form.terms)
+        text = f" + {form.const}" if leads else ""  # 5 - i, not -i + 5
+        last = 0 if leads else form.const
         for atom, coefficient in form.terms:
             if isinstance(atom, FloorDiv):
                 operand = self.quotient(self.form(atom.numerator), atom.divisor)
@@ -62,8 +64,8 @@ class Scope:
             size = abs(coefficient)
             term = operand if size == 1 else f"{size} * {operand}"
             text += (" - " if coefficient < 0 else " + ") + term
-        if form.const or not form.terms:
-            text += (" - " if form.const < 0 else " + ") + str(abs(form.const))
+        if last or not text:
+            text += (" - " if last < 0 else " + ") + str(abs(last))
         return text[3:] if text.startswith(" + ") else "-" + text[3:]
 
 

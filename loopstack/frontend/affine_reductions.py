@@ -22,7 +22,7 @@ from loopstack.frontend.affine_statements import Draft
 from loopstack.frontend.graph import Node, TensorData
 from loopstack.frontend.promotion import constant
 from loopstack.ir.affine import Affine
-from loopstack.ir.injective import constant_extents, loops_told
+from loopstack.ir.injective import loops_told, spread_within
 from loopstack.ir.operators import identity
 from loopstack.ir.program import Reduction, Statement
 
@@ -122,8 +122,8 @@ def _starts(first: Statement, update: Statement) -> bool:
 
 def _writes_once(first: Statement) -> bool:
     """Tell whether no element gets its first value twice: C[i // 2] = 0 would start it anew."""
-    extents = constant_extents(first.constraints)
-    return loops_told(first.write.subscripts, extents) >= set(first.indices)
+    spread = spread_within(first.constraints)
+    return loops_told(first.write.subscripts, spread) >= set(first.indices)
 
 
 def _shares_loop(first: Statement, update: Statement, other: Statement) -> bool:

@@ -73,14 +73,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class Buffer:
-    """A local array made by pack or stage; extents in elements, alignment in bytes.
+    """A local array made by pack, compute_at or privatize; extents in elements, alignment in bytes.
 
     ``loop`` is the loop once per iteration of which it is filled (None: once per call).
+    ``private``: the array and its statements are the program's own, with one copy for each
+    iteration of the loop.
     """
 
     array: Array
     loop: str | None
     align: int = 64
+    private: bool = False
 
 
 @dataclass(frozen=True)

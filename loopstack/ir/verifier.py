@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from loopstack.errors import InternalError
 from loopstack.ir.affine import Affine
 from loopstack.ir.expr import DTYPES, Const, Expr, IndexValue, Load, Op, walk
-from loopstack.ir.injective import constant_extents, loops_told
+from loopstack.ir.injective import loops_told, spread_within
 from loopstack.ir.operators import OPERATORS, REDUCTIONS, result_dtype
 from loopstack.ir.program import Program, Requirement, Statement
 
@@ -122,7 +122,7 @@ def _result_problems(program: Program, s: Statement) -> Iterator[str]:
             yield "a reduction over bool_ is not defined"
         if s.reduction.init == "identity":
             kept = set(s.indices) - set(s.reduction_indices)
-            told = loops_told(s.write.subscripts, constant_extents(s.constraints))
+            told = loops_told(s.write.subscripts, spread_within(s.constraints))
             for index in sorted(kept - told):
                 yield f"its sum starts anew for each {index}, which {s.write} does not tell"
 

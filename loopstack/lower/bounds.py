@@ -77,17 +77,23 @@ def _leaf_ranges(leaf: Leaf, path: tuple[Loop, ...]) -> dict[str, Interval]:
     if not all(map(is_finite, ranges.values())):
         found = loop_ranges_of(path, leaf.constraints)
         ranges = {name: ranges[name] if name in tiles else box for name, box in found.items()}
-    if starts_anew(leaf):
+    if may_lack_terms(leaf, path):
         _add_results(leaf, path, ranges)
     return ranges
+
+
+def may_lack_terms(leaf: Leaf, path: Sequence[Loop]) -> bool:
+    """Tell whether results of a reduction that starts anew may have no terms."""
+    if not starts_anew(leaf):
+        return False
+    reducing = reduction_loops(leaf, path)
+    return couples(leaf, reducing, [loop.name for loop in path if loop.name not in reducing])
 
 
 def _add_results(leaf: Leaf, path: tuple[Loop, ...], ranges: dict[str, Interval]) -> None:
     """Widen ``ranges`` to results of a reduction that have no terms."""
     reducing = reduction_loops(leaf, path)
     results = [loop for loop in path if loop.name not in reducing]
-    if not couples(leaf, reducing, [loop.name for loop in results]):
-        return
     for name, found in loop_ranges_of(results, results_of(leaf, reducing)).items():
         if is_finite(found):
             low, high = ranges[name]
@@ -165,8 +171,35 @@ def _prune(forms: list[Affine], ranges: Ranges, keep_largest: bool) -> Forms:
 
 
 def _implies(rival: Affine, form: Affine, ranges: Ranges, keep_largest: bool) -> bool:
-    gap = interval(rival - form if keep_largest else form - rival, ranges)
-    return gap[0] >= 0
+    greater, less = (rival, form) if keep_largest else (form, rival)
+    if interval(greater - less, ranges)[0] >= 0:
+        return True
+    divisor = _divisor(greater) or _divisor(less)
+    if not divisor:
+        return False
+    above, below = _dividend(greater, divisor), _dividend(less, divisor)
+    return above is not None and below is not None and interval(above - below, ranges)[0] >= 0
+
+
+def _divisor(form: Affine) -> int:
+    """Return the divisor of the only quotient in ``form``, 0 when there are none or several."""
+    divisors = [atom.divisor for atom, _ in form.terms if not isinstance(atom, str)]
+    return divisors[0] if len(divisors) == 1 else 0
+
+
+def _dividend(form: Affine, divisor: int) -> Affine | None:
+    """Return f where ``form`` is floor(f / divisor); None when it is not written so."""
+    total = Affine((), form.const * divisor)
+    for atom, factor in form.terms:
+        if isinstance(atom, str):
+            total += Affine(((atom, factor * divisor),))
+        elif atom.divisor == divisor and factor == 1:
+            total += atom.numerator
+        elif atom.divisor == divisor and factor == -1:
+            total += divisor - 1 - atom.numerator
+        else:
+            return None
+    return total
 
 
 def shared_bounds(
@@ -175,8 +208,9 @@ def shared_bounds(
     """Return bounds that cover every leaf below ``loop``.
 
     Leaves that disagree get what all of them imply, and the constant range of the loop. ``mixed``
-    adds the range for a leaf that is alone below ``loop``, but not below every loop around it:
-    those may run where this leaf does not, and no loop may leave its range (guards count on it).
+    adds the range for a leaf that is alone below ``loop``, but not below every loop around it, or
+    that has results beyond its terms: the loops around may run where this leaf does not, and no
+    loop may leave its range (guards count on it).
     """
     wanted = [bounds_for_leaf(loop, leaf, outer, ranges) for leaf in leaves]
     wanted = wanted if len(wanted) < 2 else list(dict.fromkeys(wanted))

@@ -13,9 +13,11 @@ from loopstack.ir.loop_tree import Tree
 from loopstack.lower.bounds import loop_ranges
 from loopstack.lower.materialize import materialize
 from loopstack.lower.nest import Assign, For, If, NestNode, Touch
+from loopstack.lower.shadows import with_shadows
 from loopstack.lower.simplify import simplify
 from loopstack.lower.vector_loops import split_long_vectors
 from loopstack.machine.vector_target import TARGETS
+from loopstack.poly.first_values import with_mixed_first_values
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", "gt": ">",
          "ge": ">=", "eq": "==", "ne": "!=", "floordiv": "//", "mod": "%"}  # fmt: skip
@@ -24,9 +26,11 @@ INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "le": "<=", 
 def loops_text(tree: Tree, isa: str) -> str:
     """Return the loop nest of a scheduled tree as indented text."""
     target = TARGETS[isa]
-    tree = split_long_vectors(tree, target, loop_ranges(tree.body))
+    tree = with_mixed_first_values(tree)
+    tree, implied = with_shadows(split_long_vectors(tree, target, loop_ranges(tree.body)))
+    parts = materialize(tree, target, loop_ranges(tree.body), implied)
     lines: list[str] = []
-    _print(simplify(materialize(tree, target, loop_ranges(tree.body)).body), "", lines)
+    _print(simplify(parts.body), "", lines)
     return "\n".join(lines) + "\n"
 
 

@@ -6,18 +6,22 @@ the register arrays they use. Prefetches and guards are placed here too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from loopstack.ir.affine import Affine
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Prefetch, Tree
 from loopstack.ir.program import Array
 from loopstack.lower.bounds import (
     Bounds,
     bounds_for_leaf,
     leaves_below,
+    may_lack_terms,
     missing_guards,
     shared_bounds,
 )
+from loopstack.lower.implied import surely_nonnegative, tightest
 from loopstack.lower.intervals import Ranges
 from loopstack.lower.nest import Assign, For, If, NestNode, Touch
 from loopstack.lower.reductions import (
@@ -32,23 +36,26 @@ from loopstack.machine.vector_target import VectorTarget
 from loopstack.poly.results import couples, starts_anew
 
 Path = tuple[tuple[Loop, Bounds], ...]
+Implied = Mapping[str, frozenset[Affine]]
 
 
 @dataclass
 class Materializer:
     """The state of one walk; ``headers`` holds an empty For of every open loop's name.
 
-    ``results`` gives loops that run over results more leaves to hold (poly/results.py).
+    ``results`` gives loops that run over results more leaves to hold (poly/results.py), ``implied``
+    the constraints of each leaf that follow from its others (lower/shadows.py).
     """
 
     tree: Tree
     ranges: Ranges
     plans: dict[str, Plan]
     results: dict[str, list[Leaf]]
+    implied: Implied
     headers: dict[str, For] = field(default_factory=dict)
     guarded: set[str] = field(default_factory=set)
     mixed: bool = False
-    """Whether several leaves stand below the outermost open loop."""
+    """Whether loops below the outermost open one may run where a leaf does not."""
 
     @cached_property
     def places(self) -> frozenset[str | None]:
@@ -62,7 +69,7 @@ class Materializer:
         reassociate = self.tree.program.reassociate
         for node in nodes:
             here = self._plans_at(node, at)
-            inner = self.node(node, path)
+            inner = self._by_terms(node, path, here)
             around = [self._around(plan, path) for plan in here]
             for plan, place in zip(here, around):
                 out.extend(initialise(plan, place, reassociate))
@@ -70,6 +77,18 @@ class Materializer:
             for plan, place in zip(here, around):
                 out.extend(store(plan, place, reassociate))
         return tuple(out)
+
+    def _by_terms(self, node: Node, path: Path, here: list[Plan]) -> tuple[NestNode, ...]:
+        """Lower a child; accumulators of several products get one after the other."""
+        if len(here) != 1 or len(here[0].terms) < 2 or len(leaves_below(node)) != 1:
+            return self.node(node, path)
+        name, plan = here[0].leaf.statement, here[0]
+        out: tuple[NestNode, ...] = ()
+        for term in plan.terms:
+            self.plans[name] = replace(plan, leaf=replace(plan.leaf, expr=term))
+            out += self.node(node, path)
+        self.plans[name] = plan
+        return out
 
     def _plans_at(self, node: Node, at: str | None) -> list[Plan]:
         if at not in self.places:
@@ -80,7 +99,7 @@ class Materializer:
 
     def _around(self, plan: Plan, path: Path) -> Around:
         """Return the loops and tests that visit each element of ``plan`` once."""
-        if plan.is_plain and plan.leaf.statement not in self.guarded:
+        if plan.is_plain and not plan.spare and plan.leaf.statement not in self.guarded:
             headers = tuple(self.headers[loop.name] for loop in plan.kept)
             return Around(self.headers, headers, (), ())
         leaf = replace(plan.leaf, constraints=plan.results)
@@ -88,10 +107,10 @@ class Materializer:
         kept = []
         for loop in plan.kept:
             outer = frozenset(above.name for above, _ in inside)
-            bounds = bounds_for_leaf(loop, leaf, outer, self.ranges)
+            bounds = tightest(bounds_for_leaf(loop, leaf, outer, self.ranges), inside, self.ranges)
             inside.append((loop, bounds))
             kept.append(For(loop.name, bounds.lowers, bounds.uppers, loop.kind, loop.tail, ()))
-        guards = missing_guards(leaf, inside, self.ranges)
+        guards = self._guards(leaf, tuple(inside), frozenset())
         below = frozenset(loop.name for loop in plan.kept)
         outside = tuple(form for form in guards if form.names.isdisjoint(below))
         rest = tuple(form for form in guards if form not in outside)
@@ -106,29 +125,48 @@ class Materializer:
 
     def _loop(self, loop: Loop, path: Path) -> For:
         outer = frozenset(above.name for above, _ in path)
-        leaves = leaves_below(loop) + self.results.get(loop.name, [])
+        leaves = [self._as_updated(leaf, loop) for leaf in leaves_below(loop)]
+        leaves += self.results.get(loop.name, [])
         if not path:
-            self.mixed = len(leaves) > 1
+            self.mixed = len(leaves) > 1 or any(self._may_lack_terms(leaf) for leaf in leaves)
         bounds = shared_bounds(loop, leaves, outer, self.ranges, self.mixed)
+        bounds = tightest(bounds, path, self.ranges)
         header = For(loop.name, bounds.lowers, bounds.uppers, loop.kind, loop.tail, ())
         self.headers[loop.name] = header
         return header.with_body(self.body(loop.body, loop.name, (*path, (loop, bounds))))
 
+    def _as_updated(self, leaf: Leaf, loop: Loop | None) -> Leaf:
+        """Return a leaf with the constraints that its updates obey below ``loop``."""
+        plan = self.plans.get(leaf.statement)
+        if plan is None or not plan.spare or (loop and not plan.holds(loop.name)):
+            return leaf
+        return replace(leaf, constraints=tuple(c for c in leaf.constraints if c not in plan.spare))
+
+    def _may_lack_terms(self, leaf: Leaf) -> bool:
+        return may_lack_terms(leaf, self.tree.path(leaf.statement))
+
     def _guarded(self, leaf: Leaf, path: Path) -> tuple[NestNode, ...]:
         assign: NestNode = self._assign(leaf)
-        guards = missing_guards(leaf, path, self.ranges)
+        implied = self.implied.get(leaf.statement, frozenset())
+        guards = self._guards(self._as_updated(leaf, None), path, implied)
         if not guards:
             return (assign,)
         self.guarded.add(leaf.statement)
         return (If((), guards, (assign,)),)
 
+    def _guards(self, leaf: Leaf, path: Path, implied: frozenset[Affine]) -> tuple[Affine, ...]:
+        """Return the constraints of ``leaf`` that the loops around it do not enforce."""
+        missing = [f for f in missing_guards(leaf, path, self.ranges) if f not in implied]
+        return tuple([f for f in missing if not surely_nonnegative(f, path, self.ranges)])
+
     def _assign(self, leaf: Leaf) -> Assign:
         dtype = self.tree.array(leaf.write.array).dtype
         plan = self.plans.get(leaf.statement)
+        regroup = self.tree.program.reassociate
         if plan is not None:
-            return update(plan.leaf, plan.element, dtype)
+            return update(plan.leaf, plan.element, dtype, regroup)
         if leaf.reduction is not None and not starts_anew(leaf):
-            return update(leaf, leaf.write, dtype)
+            return update(leaf, leaf.write, dtype, regroup)
         return Assign(leaf.write, leaf.expr, leaf.statement, leaf.write.array in self.tree.streamed)
 
 
@@ -146,14 +184,18 @@ class Materialized:
     ranges: Ranges
 
 
-def materialize(tree: Tree, target: VectorTarget, ranges: Ranges) -> Materialized:
-    """Return the nest nodes of ``tree``; ``ranges`` are those of its loops."""
+def materialize(tree: Tree, target: VectorTarget, ranges: Ranges, implied: Implied) -> Materialized:
+    """Return the nest nodes of ``tree``; ``ranges`` are those of its loops.
+
+    ``implied`` constraints of a leaf follow from its others, and need no guards.
+    """
     plans = {}
     for leaf in tree.leaves().values():
         plan = plan_reduction(tree, leaf, ranges, target)
         if plan is not None:
             plans[leaf.statement] = plan
-    body = Materializer(tree, ranges, plans, _results_above(tree, plans)).body(tree.body, None, ())
+    results = _results_above(tree, plans)
+    body = Materializer(tree, ranges, plans, results, implied).body(tree.body, None, ())
     registers = tuple(p.accumulator for p in plans.values() if p.space == "registers")
     in_memory = [p for p in plans.values() if p.space == "local"]
     scopes = {p.accumulator.name: p.at for p in in_memory}

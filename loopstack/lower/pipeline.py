@@ -1,7 +1,7 @@
 """The table of contents of the compiler above the code generator.
 
     Tree --split long vectors--> Tree --materialize--> nest nodes --fold, place--> --linearize-->
-    --simplify--> --keep scalars in registers--> Nest --print--> text for csrc
+    --simplify, separate--> --keep scalars in registers--> Nest --print--> text for csrc
 
 Role: derive bounds and buffers from a scheduled Tree; nothing here chooses a schedule.
 Input:  a Tree over a program with integer sizes, argument strides in elements, a thread count.
@@ -20,10 +20,13 @@ from loopstack.lower.materialize import Materialized, materialize
 from loopstack.lower.nest import Nest, NestArray
 from loopstack.lower.prepack import split_off
 from loopstack.lower.scalars import replace_scalars
+from loopstack.lower.separate import separate
+from loopstack.lower.shadows import with_shadows
 from loopstack.lower.simplify import simplify
 from loopstack.lower.storage import collect_uses, fold, place_buffers, row_major
 from loopstack.lower.vector_loops import part_lanes, split_long_vectors
 from loopstack.machine.vector_target import TARGETS
+from loopstack.poly.first_values import with_mixed_first_values
 
 Strides = Mapping[str, tuple[int, ...]]
 
@@ -39,11 +42,16 @@ def lower(tree: Tree, isa: str, strides: Strides | None = None, threads: int = 1
 def lower_to_nest(tree: Tree, isa: str, strides: Strides | None = None, threads: int = 1) -> Nest:
     """Return the nest of a scheduled tree."""
     target = TARGETS[isa]
+    # From here on no loop runs over results of a reduction that starts anew and over their terms.
+    tree = with_mixed_first_values(tree)
     # From here on every vector loop has a small constant extent.
     ranges = loop_ranges(tree.body)
     short = split_long_vectors(tree, target, ranges)
+    # From here on constraints of a leaf bound its outer loops as well as they can.
+    bounded, implied = with_shadows(short)
+    ranges = ranges if bounded is tree else loop_ranges(bounded.body)
     # From here on there are no leaves: bounds are explicit and no assignment carries a reduction.
-    parts = materialize(short, target, ranges if short is tree else loop_ranges(short.body))
+    parts = materialize(bounded, target, ranges, implied)
     # From here on every temporary has its final shape, and a place.
     locals_ = _local_arrays(tree) + list(parts.locals)
     uses = collect_uses(parts.body, frozenset(a.name for a in locals_))
@@ -60,8 +68,11 @@ def lower_to_nest(tree: Tree, isa: str, strides: Strides | None = None, threads:
     reassociate = tree.program.reassociate
     body = linearize(parts.body, {a.name: a for a in arrays}, foldings, reassociate)
     body = simplify(body)
+    # From here on sequential loops are cut where the set of statements they run changes.
+    names = frozenset(a.name for a in parts.registers)
+    body = simplify(separate(body, names))
     # From here on the iterations of a vector loop are independent.
-    body = part_lanes(body, frozenset(a.name for a in parts.registers))
+    body = part_lanes(body, names)
     # From here on what scalar code updates repeatedly, or needs next time, is in registers.
     body, registers = replace_scalars(body, arrays, reassociate)
     arrays = arrays + registers

@@ -24,15 +24,16 @@ from typing import Literal
 from loopstack.ir.affine import Affine
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.expr import ITEM_SIZE_BYTES, Const, Expr, Load, Op, loads
-from loopstack.ir.injective import loops_told
 from loopstack.ir.loop_tree import Leaf, Loop, Tree
 from loopstack.ir.program import Access, Array
 from loopstack.lower.bounds import leaves_below, shared_bounds
 from loopstack.lower.distinct import differ_inside
 from loopstack.lower.factors import without_factor
+from loopstack.lower.full_tiles import spare_constraints
 from loopstack.lower.intervals import Ranges, interval
 from loopstack.lower.nest import Assign, For, If, LaneFold, NestNode
 from loopstack.machine.vector_target import VectorTarget
+from loopstack.poly.mixing import comes_back
 from loopstack.poly.results import (
     Forms,
     couples,
@@ -73,6 +74,8 @@ class Plan:
     bounds of the kept loops say the same. ``reset`` gives them their
     first value ahead of everything where the first visit of an element cannot be told. ``scale``
     multiplies what the accumulators add up when they are stored (``leaf`` is then without it).
+    Updates ignore the constraints in ``spare``: what they compute beyond is never stored. A block
+    of accumulators adds up one of the ``terms`` after the other: each pass has all registers.
     """
 
     leaf: Leaf
@@ -89,13 +92,23 @@ class Plan:
     is_plain: bool
     reset: Plan | None = None
     scale: Expr | None = None
+    spare: Forms = ()
+    terms: tuple[Expr, ...] = ()
+
+    @property
+    def kept_names(self) -> tuple[str, ...]:
+        return tuple(loop.name for loop in self.kept)
+
+    def holds(self, loop: str) -> bool:
+        """Tell whether a loop around the updates is below the place."""
+        return loop in self.kept_names or loop in self.inner
 
     @property
     def element(self) -> Access:
         """The accumulator element of one update."""
         if self.space == "memory":
             return self.leaf.write
-        names = (*self.around, *(loop.name for loop in self.kept), *self.lanes)
+        names = (*self.around, *self.kept_names, *self.lanes)
         subscripts = tuple(form_of(n) - low for n, low in zip(names, self.lows))
         return Access(self.accumulator.name, subscripts)
 
@@ -141,7 +154,7 @@ class _Planning:
             return None
         names = [loop.name for loop in self.path]
         depth = max(names.index(stage.loop) + 1 if stage.loop in names else 0, self.scope)
-        if not self._has_one_accumulator_each(depth):
+        if self._results(depth) is None or not self._tells_accumulators(depth):
             return None
         if stage.space == "local":
             return depth, "local"
@@ -152,9 +165,18 @@ class _Planning:
         for depth, loop in enumerate(self.path):
             if loop.name not in self.reducing or not self._fits(depth) or not self._is_alone(loop):
                 continue
-            if self._has_one_accumulator_each(depth):
+            if self._results(depth) is not None and self._tells_accumulators(depth):
                 return depth, "registers"
         return self._outermost()
+
+    def _tells_accumulators(self, depth: int) -> bool:
+        """Tell whether loops below the place have one accumulator for each element.
+
+        A loop over results and terms at once comes back to an element, from another lane or place.
+        """
+        given = [loop.name for loop in self.path[:depth] if loop.kind != "vector"]
+        moving = [name for name in self._kept if name not in given]
+        return not moving or not comes_back(self.leaf, self.path, moving, given)
 
     def _outermost(self) -> Place:
         """Accumulate in the array itself, initialised ahead of the outermost reduction loop."""
@@ -210,17 +232,6 @@ class _Planning:
         if couples(self.leaf, names, self._kept):
             return shadow_on_results(self.leaf, inner)
         return results_of(self.leaf, names)
-
-    def _has_one_accumulator_each(self, depth: int) -> bool:
-        """Tell whether each iteration of the kept loops below a place is another, known result."""
-        if self._results(depth) is None:
-            return False
-        above = {loop.name for loop in self.path[:depth]}
-        kept = {loop.name for loop in self.path[depth:] if loop.name not in self.reducing}
-        if not kept:
-            return True
-        extents = {name: max(high - low + 1, 0) for name, (low, high) in self.ranges.items()}
-        return kept <= loops_told(self.leaf.write.subscripts, extents, above)
 
     def _plan_at(self, depth: int, space: Space) -> Plan:
         above, below = self.path[:depth], self.path[depth:]
@@ -286,9 +297,11 @@ def plan_reduction(tree: Tree, leaf: Leaf, ranges: Ranges, target: VectorTarget)
     reducing = reduction_loops(leaf, path[scope:])
     if not reducing:
         return None
-    return _without_factor(
-        _Planning(tree, leaf, path, scope, reducing, ranges, target).plan(), tree
-    )
+    plan = _Planning(tree, leaf, path, scope, reducing, ranges, target).plan()
+    if plan.space == "registers":
+        spare = spare_constraints(tree, plan.leaf, plan.kept_names, plan.results, ranges)
+        plan = replace(plan, spare=spare)
+    return _without_factor(plan, tree)
 
 
 def _without_factor(plan: Plan, tree: Tree) -> Plan:
@@ -300,7 +313,15 @@ def _without_factor(plan: Plan, tree: Tree) -> Plan:
         return plan
     scalars = frozenset(a.name for a in tree.program.arguments if a.role == "scalar")
     scale, term = without_factor(plan.leaf.expr, scalars)
-    return plan if scale is None else replace(plan, leaf=replace(plan.leaf, expr=term), scale=scale)
+    leaf = plan.leaf if scale is None else replace(plan.leaf, expr=term)
+    return replace(plan, leaf=leaf, scale=scale, terms=_products(term, plan))
+
+
+def _products(term: Expr, plan: Plan) -> tuple[Expr, ...]:
+    """Return the products that a block of accumulators (of two loops or more) adds up."""
+    terms = tuple(_summands(term))
+    several = len(plan.kept) > 1 and all(len(list(loads(t))) > 1 for t in terms)
+    return terms if several and len(terms) > 1 else ()
 
 
 def _rounded(loop: Loop, ranges: Ranges, lanes: int) -> int:
@@ -330,12 +351,25 @@ class Around:
         return (If((), self.outside, nodes),) if self.outside else nodes
 
 
-def update(leaf: Leaf, element: Access, dtype: str) -> Assign:
-    """Return the assignment that replaces a reduction leaf."""
+def update(leaf: Leaf, element: Access, dtype: str, reassociate: bool) -> Assign:
+    """Return the assignment that replaces a reduction leaf.
+
+    Where sums may be regrouped, ``s + (a*b + c*d)`` becomes ``(s + a*b) + c*d``: two fused
+    multiply-adds, and no sum of the terms that waits for a register.
+    """
     assert leaf.reduction is not None
-    old = Load(element.array, element.subscripts, dtype)
-    expr = Op(COMBINE[leaf.reduction.operator], (old, leaf.expr), dtype)
+    operator = COMBINE[leaf.reduction.operator]
+    terms = _summands(leaf.expr) if operator == "add" and reassociate else [leaf.expr]
+    expr: Expr = Load(element.array, element.subscripts, dtype)
+    for term in terms:
+        expr = Op(operator, (expr, term), dtype)
     return Assign(element, expr, leaf.statement)
+
+
+def _summands(expr: Expr) -> list[Expr]:
+    if isinstance(expr, Op) and expr.name == "add":
+        return [term for argument in expr.args for term in _summands(argument)]
+    return [expr]
 
 
 def initialise(plan: Plan, around: Around, reassociate: bool) -> tuple[NestNode, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from loopstack.ir.affine import Affine
 from loopstack.ir.expr import Expr, IndexValue, Load, rewrite
 from loopstack.ir.program import Access
@@ -30,7 +32,8 @@ def simplify(body: Nodes, known: Values | None = None) -> Nodes:
 
 
 def _loop(loop: For, known: Values) -> Nodes:
-    lowers, uppers = _forms(loop.lowers, known), _forms(loop.uppers, known)
+    lowers = _one_constant(_forms(loop.lowers, known), max)
+    uppers = _one_constant(_forms(loop.uppers, known), min)
     bounded = For(loop.name, lowers, uppers, loop.kind, loop.tail, ())
     trips = bounded.trip_count
     if trips == 0:
@@ -39,6 +42,14 @@ def _loop(loop: For, known: Values) -> Nodes:
         return simplify(loop.body, {**known, loop.name: lowers[0]})
     body = simplify(loop.body, known)
     return (bounded.with_body(body),) if body else ()
+
+
+def _one_constant(forms: Forms, best: Callable[[Iterable[int]], int]) -> Forms:
+    """Keep one of several constant bounds."""
+    constants = [form.const for form in forms if not form.terms]
+    if len(constants) < 2:
+        return forms
+    return (Affine((), best(constants)), *(form for form in forms if form.terms))
 
 
 def _branch(node: If, known: Values) -> Nodes:

@@ -34,6 +34,8 @@ from loopstack.measure.work import flop_count
 KEPT_KERNELS = 64
 HOPELESS_RATIO = 5.0
 """A candidate whose first (cold) run is this much slower than the best is not run again."""
+LONG_RUN_NS = 500_000_000.0
+"""A first (cold) run of this length is as good as a warm one: caches are nothing to it."""
 DUEL = SamplingPolicy(sample_ns=200_000.0)
 
 
@@ -80,7 +82,8 @@ class Laboratory:
         compile_ns = perf_counter_ns() - start
         first_ns = self._check(kernel)
         timing = Timing((first_ns,))
-        if best_ns is None or first_ns < HOPELESS_RATIO * best_ns:
+        hopeless = best_ns is not None and first_ns >= HOPELESS_RATIO * best_ns
+        if not hopeless and first_ns < LONG_RUN_NS:
             timing = sample(kernel.run, SEARCH, best_ns)
         self._keep(script, kernel)
         return Measured(self._dress(timing), compile_ns)

@@ -21,6 +21,7 @@ from loopstack.measure.timer import (
 )
 
 CONTEST = SamplingPolicy(sample_ns=2_000_000.0)
+LONG_RATIO = 1000.0
 PAUSE_S = 0.2
 """Idle threads spin before they sleep: OpenBLAS about 0.1 s, ONNX Runtime 0.17 s (measured)."""
 
@@ -64,17 +65,24 @@ def interleave(
     """Time several things in rounds; sample i of each was taken in round i.
 
     Each contestant has its own repeats per sample (set in a warm-up), so fast ones are timed as
-    well as slow ones. The starting contestant rotates.
+    well as slow ones. Where all are long the warm-up is the first round: it is nothing to them.
+    The starting contestant rotates.
     """
     policy = policy or SamplingPolicy()
-    repeats = {name: repeats_for(max(min(run(2, 1)), 1.0), policy) for name, run in runs.items()}
-    taken: dict[str, list[float]] = {name: [] for name in runs}
+    firsts = {name: run(1, 1)[0] for name, run in runs.items()}
+    warm = min(firsts.values(), default=0.0) > LONG_RATIO * policy.sample_ns
+    repeats = {name: 1 if warm else _repeats(run, policy) for name, run in runs.items()}
+    taken = {name: [firsts[name]] if warm else [] for name in runs}
     names = list(runs)
-    for turn in range(rounds):
-        start = turn % max(len(names), 1)
+    for turn in range(len(taken[names[0]]) if names else 0, rounds):
+        start = turn % len(names)
         for name in names[start:] + names[:start]:
             taken[name] += runs[name](1, repeats[name])
     return {name: Timing(tuple(values)) for name, values in taken.items()}
+
+
+def _repeats(run: Run, policy: SamplingPolicy) -> int:
+    return repeats_for(max(run(1, 1)[0], 1.0), policy)
 
 
 def contest(

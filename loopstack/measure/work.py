@@ -30,10 +30,11 @@ def flop_count(program: Program) -> float:
 
 def byte_count(program: Program) -> int:
     """Return the bytes of all arguments, each counted once (outputs and inputs alike)."""
-    return sum(_size_bytes(array) for array in program.arguments)
+    return sum(size_bytes(array) for array in program.arguments)
 
 
-def _size_bytes(array: Array) -> int:
+def size_bytes(array: Array) -> int:
+    """Return the bytes of an array of a bound program."""
     count = 1
     for form in array.shape:
         count *= form.evaluate({})

@@ -88,7 +88,8 @@ class View:
         self.tree = tree
         self.program: Program = tree.program
         self.places = places(tree)
-        self.buffers = {b.array.name: b for b in tree.buffers}
+        self.buffers = {b.array.name: b for b in tree.buffers if not b.private}
+        self.private = {b.array.name: b for b in tree.buffers if b.private}
         self._ranges: dict[str, dict[str, Interval]] = {}
 
     def ranges(self, place: Place) -> dict[str, Interval]:
@@ -101,9 +102,10 @@ class View:
     @cached_property
     def touches(self) -> list[Touch]:
         """Every access of program arrays in memory; local arrays made by compute_at are not."""
-        return [t for s in self.program.statements for t in self._touches_of(s)]
+        return [t for s in self.program.statements for t in self.touches_of(s)]
 
-    def _touches_of(self, statement: Statement) -> list[Touch]:
+    def touches_of(self, statement: Statement) -> list[Touch]:
+        """Every access of one statement in memory."""
         place = self.places.get(statement.name)
         if place is None:
             return []
@@ -128,9 +130,13 @@ class View:
         access = Access(original.array, original.subscripts)
         return Touch(statement, access, False, chain, Access(local.array, local.subscripts))
 
+    def private_depth(self, array: str) -> int:
+        """Return how many loops have an iteration in common where a copy of ``array`` is shared."""
+        return self.depth_of_buffer(array) if array in self.private else 0
+
     def depth_of_buffer(self, name: str) -> int:
         """Return how many loops stand around the place where buffer ``name`` is filled."""
-        loop = self.buffers[name].loop
+        loop = {**self.buffers, **self.private}[name].loop
         if loop is None:
             return 0
         for place in self.places.values():

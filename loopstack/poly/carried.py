@@ -8,25 +8,27 @@ dependence of depth < p, whatever happens further inside: a test without isl, on
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Collection
 
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.loop_tree import Loop
-from loopstack.ir.program import Access, Program, Statement
+from loopstack.ir.program import Program, Statement
 from loopstack.poly import isl
 from loopstack.poly.accesses import Touch, View, shared_loops, stands_before
 from loopstack.poly.dependence import common_loops, order_cases
-
-PROGRAMS_KEPT = 32
-End = tuple[str, Access]
+from loopstack.poly.distances import program_distances
 
 
 class CarriedDepths:
-    """The depths at which pairs of accesses of one program depend, computed on demand."""
+    """The depths at which pairs of accesses of one program depend, computed on demand.
+
+    Bounds of distances tell most; isl answers where conditions are on more than differences.
+    """
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self._known: dict[tuple[End, End], frozenset[int]] = {}
+        self._distances = program_distances(program)
+        self._known = self._distances.depths
 
     def of(self, first: Touch, second: Touch) -> frozenset[int]:
         ends = ((first.statement.name, first.access), (second.statement.name, second.access))
@@ -35,6 +37,11 @@ class CarriedDepths:
         return self._known[ends]
 
     def _compute(self, first: Touch, second: Touch) -> frozenset[int]:
+        between = self._distances.named(first.statement.name, second.statement.name)
+        depths, is_exact = between.depths(first.access.subscripts, second.access.subscripts)
+        return depths if is_exact else self._of_these(first, second, depths)
+
+    def _of_these(self, first: Touch, second: Touch, depths: Collection[int]) -> frozenset[int]:
         a, mine = _variables(first.statement, "a")
         b, other = _variables(second.statement, "b")
         base = [f"{isl.form_text(c, a)} >= 0" for c in first.statement.constraints]
@@ -47,7 +54,7 @@ class CarriedDepths:
         return frozenset(
             depth
             for depth, case in cases
-            if not isl.is_empty([*mine, *other], isl.conjunction([*base, case]))
+            if depth in depths and not isl.is_empty([*mine, *other], isl.conjunction([*base, case]))
         )
 
 
@@ -56,9 +63,8 @@ def _variables(s: Statement, letter: str) -> tuple[dict[str, str], list[str]]:
     return names, list(names.values())
 
 
-@lru_cache(maxsize=PROGRAMS_KEPT)
 def carried_depths(program: Program) -> CarriedDepths:
-    """Return the table of a program with integer sizes."""
+    """Return the table of a program with integer sizes; it is kept with the distances."""
     return CarriedDepths(program)
 
 

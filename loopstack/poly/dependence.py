@@ -63,6 +63,38 @@ def dependences_on(program: Program, array: str) -> list[Dependence]:
     return accesses.dependences() if accesses.writes else []
 
 
+def reads_initial_values(program: Program, array: str) -> bool:
+    """Tell whether a statement reads elements of ``array`` that none wrote before it.
+
+    A reduction that starts from the identity does not read what it updates.
+    """
+    accesses = _Accesses.of(program, array)
+    maps = map(accesses.map, (accesses.writes, accesses.reads, accesses.schedule))
+    return any(
+        accesses.starts_from_memory(pair) for pair in isl.each_map(isl.without_source(*maps))
+    )
+
+
+def domain_text(program: Program) -> str:
+    """Return the instances of all statements as isl text: S0 is the first statement, p0 a size."""
+    names = {f"${s}": f"p{n}" for n, s in enumerate(_size_names(program))}
+    parts = [
+        f"{_tuple(n, s)} : {_domain_condition(program, s, names)}"
+        for n, s in enumerate(program.statements)
+    ]
+    parameters = f"[{', '.join(names.values())}] -> " if names else ""
+    return f"{parameters}{{ {'; '.join(parts)} }}"
+
+
+def conflicts_on(program: Program, array: str) -> list[tuple[str, str, Any]]:
+    """Return (source, target, relation) for all accesses of one element, one of them a write.
+
+    Unlike :func:`dependences_on`, no access hides an earlier one.
+    """
+    accesses = _Accesses.of(program, array)
+    return accesses.conflicts() if accesses.writes else []
+
+
 def describe(program: Program) -> str:
     """Return one readable line a dependence, or a sentence when there are none."""
     rows = [_row(program, d) for d in dependences(program)]
@@ -113,6 +145,22 @@ class _Accesses:
             found += self._named("anti", isl.flows(reads, writes, schedule, writes, must=False))
         return found
 
+    def starts_from_memory(self, pair: Any) -> bool:
+        """Tell whether the reads of an isl map are no mere updates of a sum that starts anew."""
+        s = self._statement(pair, "in_")
+        anew = s.reduction is not None and s.reduction.init == "identity"
+        return not (anew and self._only_updates(s.name))
+
+    def conflicts(self) -> list[tuple[str, str, Any]]:
+        writes, schedule = self.map(self.writes), self.map(self.schedule)
+        touches = writes.union(self.map(self.reads)) if self.reads else writes
+        pairs = isl.ordered_pairs(writes, touches, schedule)
+        pairs = pairs.union(isl.ordered_pairs(touches, writes, schedule))
+        return [
+            (self._statement(pair, "in_").name, self._statement(pair, "out").name, pair)
+            for pair in isl.each_map(pairs)
+        ]
+
     def _only_updates(self, name: str) -> bool:
         """A reduction that reads its array by updating it only: one kind of pair says it all."""
         s = self.program.statement(name)
@@ -146,10 +194,15 @@ def _size_names(program: Program) -> tuple[str, ...]:
 def _access_text(program: Program, number: int, access: Access, sizes: Mapping[str, str]) -> str:
     s = program.statements[number]
     names = {**{i: f"i{n}" for n, i in enumerate(s.indices)}, **sizes}
-    domain = [f"{isl.form_text(c, names)} >= 0" for c in s.constraints]
-    domain += _derived_text(program, sizes)
     subscripts = ", ".join(isl.form_text(f, names) for f in access.subscripts)
-    return f"{_tuple(number, s)} -> A[{subscripts}] : {isl.conjunction(domain)}"
+    condition = _domain_condition(program, s, sizes)
+    return f"{_tuple(number, s)} -> A[{subscripts}] : {condition}"
+
+
+def _domain_condition(program: Program, s: Statement, sizes: Mapping[str, str]) -> str:
+    names = {**{i: f"i{n}" for n, i in enumerate(s.indices)}, **sizes}
+    domain = [f"{isl.form_text(c, names)} >= 0" for c in s.constraints]
+    return isl.conjunction(domain + _derived_text(program, sizes))
 
 
 def _derived_text(program: Program, sizes: Mapping[str, str]) -> list[str]:

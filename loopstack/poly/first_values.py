@@ -9,6 +9,9 @@ not sure, checks of order must see the write:
     -> { for i: C[i] = 0 } ; for k: { use C[k];  for i: C[i] += A[i, k] }
 
 The program gets the statement at the same place in its own order.
+
+A reduction with loops that run over results and terms at once (poly/mixing.py) cannot tell its
+first visits; it gets the statement ahead of all its loops, and lowering keeps it.
 """
 
 from __future__ import annotations
@@ -19,8 +22,10 @@ from dataclasses import dataclass, replace
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.expr import Const, loads
 from loopstack.ir.loop_tree import Leaf, Loop, Node, Tree
+from loopstack.ir.operators import identity
 from loopstack.ir.program import Access, Program, Statement
 from loopstack.poly.dependence import source_order
+from loopstack.poly.mixing import mixes
 from loopstack.poly.results import couples, reduction_loops, results_of, starts_anew
 
 PREFIX = "start of "
@@ -36,16 +41,31 @@ def with_first_values(tree: Tree) -> Tree:
     return tree
 
 
+def with_mixed_first_values(tree: Tree) -> Tree:
+    """Return ``tree`` with a statement for the first values that its own loops cannot give."""
+    for name, leaf in tree.leaves().items():
+        if starts_anew(leaf):
+            first = _FirstValues.of(tree, name, leaf)
+            if first is not None and first.is_mixed:
+                tree = replace(first, name=f"{name}.start").tree()
+    return tree
+
+
 @dataclass(frozen=True)
 class _FirstValues:
-    """One reduction: ``above`` are the loops around its outermost reduction loop, ``top``."""
+    """One reduction; its first values come ahead of loop ``top``, inside the loops ``above``.
 
+    ``top`` is the outermost reduction loop, or the outermost loop of all when loops are mixed.
+    """
+
+    name: str
     old: Tree
     leaf: Leaf
     above: tuple[Loop, ...]
     top: Loop
     reducing: tuple[str, ...]
     kept: tuple[Loop, ...]
+    is_mixed: bool
 
     @staticmethod
     def of(tree: Tree, name: str, leaf: Leaf) -> _FirstValues | None:
@@ -54,11 +74,14 @@ class _FirstValues:
         place = next((b.loop for b in tree.buffers if b.array.name == leaf.write.array), None)
         scope = 1 + [loop.name for loop in path].index(place) if place is not None else 0
         reducing = reduction_loops(leaf, path[scope:])
-        if not reducing or not tree.program.statement(name).reduction_indices:
+        statement = tree.program.statement(name)
+        if not statement.reduction_indices or not path[scope:]:
             return None
-        depth = next(n for n, loop in enumerate(path) if loop.name in reducing)
+        mixed = not reducing or mixes(statement, leaf, path[scope:])
+        depth = next(n for n, loop in enumerate(path) if loop.name in reducing or mixed)
         kept = tuple(loop for loop in path[depth:] if loop.name not in reducing)
-        return _FirstValues(tree, leaf, path[:depth], path[depth], reducing, kept)
+        above, top = path[:depth], path[depth]
+        return _FirstValues(PREFIX + name, tree, leaf, above, top, reducing, kept, mixed)
 
     # ---- may one tell? ----------------------------------------------------------------------
     @property
@@ -73,7 +96,8 @@ class _FirstValues:
     @property
     def all_have_terms(self) -> bool:
         """Results and terms are a product, and there is a term at the least reduction indices."""
-        if couples(self.leaf, self.reducing, [loop.name for loop in (*self.above, *self.kept)]):
+        results = [loop.name for loop in (*self.above, *self.kept)]
+        if self.is_mixed or couples(self.leaf, self.reducing, results):
             return False
         own = [form for form in self.leaf.constraints if not form.names.isdisjoint(self.reducing)]
         least = dict.fromkeys(self.reducing, 0)
@@ -85,10 +109,6 @@ class _FirstValues:
         return all(extents) and all(form.evaluate(least) >= 0 for form in own)
 
     # ---- the statement ----------------------------------------------------------------------
-    @property
-    def name(self) -> str:
-        return PREFIX + self.leaf.statement
-
     def tree(self) -> Tree:
         statement = self.old.program.statement(self.leaf.statement)
         reduction = replace(self.leaf.reduction, init="existing")  # type: ignore[type-var]
@@ -111,6 +131,8 @@ class _FirstValues:
 
     def _nest(self, made: Statement) -> Node:
         """Return loops of its own around the first values."""
+        if self.is_mixed:
+            return self._nest_of_indices(made)
         renamed = {loop.name: form_of(PREFIX + loop.name) for loop in self.kept}
         binding = {i: form.substitute(renamed) for i, form in self.leaf.binding}
         results = results_of(self.leaf, self.reducing)
@@ -126,8 +148,25 @@ class _FirstValues:
             node = Loop(PREFIX + loop.name, (node,), loop.extent)
         return node
 
+    def _nest_of_indices(self, made: Statement) -> Node:
+        """Return one loop for each index of the results, as the program has them."""
+        loops = {i: form_of(f"{made.name}.{i}") for i in made.indices}
+        subscripts = tuple(form.substitute(loops) for form in made.write.subscripts)
+        node: Node = Leaf(
+            made.name,
+            tuple(loops.items()),
+            tuple(form.substitute(loops) for form in made.constraints),
+            Access(made.write.array, subscripts),
+            made.expr,
+        )
+        for index in reversed(made.indices):
+            node = Loop(f"{made.name}.{index}", (node,))
+        return node
+
     def _statement(self, s: Statement) -> Statement:
         """Return the statement, ordered ahead of the first reduction index of ``s``."""
+        assert s.reduction is not None
+        dtype = self.old.array(s.write.array).dtype
         reduced = s.reduction_indices
         kept = tuple(i for i in s.indices if i not in reduced)
         shared = s.indices.index(reduced[0])
@@ -138,7 +177,7 @@ class _FirstValues:
             kept,
             results_of(s, reduced),
             s.write,
-            Const(0, self.old.array(s.write.array).dtype),
+            Const(identity(s.reduction.operator, dtype), dtype),
             None,
             (*before, *(0 for _ in range(len(kept) - shared))),
         )

@@ -27,7 +27,9 @@ from loopstack.poly import isl, quick
 from loopstack.poly.accesses import Place, Touch, View, shared_loops, stands_before
 from loopstack.poly.carried import surely_kept
 from loopstack.poly.dependence import element_text, instance_text, order_condition
+from loopstack.poly.fast import open_pairs
 from loopstack.poly.first_values import PREFIX, with_first_values
+from loopstack.poly.privacy import lost_value
 from loopstack.poly.uniform import surely_apart
 
 
@@ -56,12 +58,25 @@ def check(tree: Tree) -> Violation | None:
     return next(_violations(view), None)
 
 
+def is_legal(tree: Tree, operations: int = 0) -> bool | None:
+    """Tell whether a tree is legal; None when isl would need more ``operations`` to tell.
+
+    Without any, only what plain Python proves is told.
+    """
+    try:
+        with isl.limited(operations):
+            return check(tree) is None
+    except isl.TooHardError:
+        return None
+
+
 def _violations(view: View) -> Iterator[Violation]:
-    for first, second in _conflicts(view):
+    for first, second in open_pairs(view, _conflicts(view)):
         found = _check_pair(view, first, second)
         if found is not None:
             yield found
     yield from _local_array_violations(view)
+    yield from _private_copy_violations(view)
     for stage in view.tree.stages:
         found = _check_stage(view, stage)
         if found is not None:
@@ -177,13 +192,21 @@ def _equal_elements(
     ]
 
 
+def _equal_loops(a: _Side, b: _Side, above: int) -> list[str]:
+    """Return that both carriers are in one iteration of the first ``above`` loops they share."""
+    shared = shared_loops(a.touch.carrier, b.touch.carrier)[:above]
+    return [f"{a.carried[loop.name]} = {b.carried[loop.name]}" for loop in shared]
+
+
 def _search(view: View, first: Touch, second: Touch) -> Violation | None:
     """Look for an element that ``second`` may touch before ``first``, against program order."""
     relaxed = first is second and quick.is_relaxed(view.program, first.statement)
     a, b = _Side.of(view, first, "a"), _Side.of(view, second, "b")
     base = [*a.conditions, *b.conditions, _program_order(view, a, b)]
     base += _equal_elements(first.local.subscripts, a.carried, second.local.subscripts, b.carried)
-    for loop, late in _wrong_orders(a, b, 0, relaxed):
+    above = view.private_depth(first.access.array)  # other iterations have copies of their own
+    base += _equal_loops(a, b, above)
+    for loop, late in _wrong_orders(a, b, above, relaxed):
         point = isl.first_point([*a.variables, *b.variables], isl.conjunction([*base, late]))
         if point is not None:
             return _describe(view, a, b, loop, point)
@@ -207,7 +230,7 @@ def _wrong_orders(
     left, right = a.touch.carrier, b.touch.carrier
     shared = shared_loops(left, right)
     mentioned = frozenset().union(*(s.names for s in a.touch.local.subscripts), frozenset())
-    equal = [f"{a.carried[loop.name]} = {b.carried[loop.name]}" for loop in shared[:above]]
+    equal = _equal_loops(a, b, above)
     for loop in shared[above:]:
         x, y = a.carried[loop.name], b.carried[loop.name]
         at_once = loop.kind == "parallel" or (
@@ -293,13 +316,23 @@ def _search_local(
     if first is second:
         base.append(_program_order(view, a, b))
     else:
-        shared = shared_loops(first.carrier, second.carrier)
-        base += [f"{a.carried[loop.name]} = {b.carried[loop.name]}" for loop in shared[:above]]
+        base += _equal_loops(a, b, above)
     for loop, late in _wrong_orders(a, b, above, relaxed):
         point = isl.first_point([*a.variables, *b.variables], isl.conjunction([*base, late]))
         if point is not None:
             return _describe_local(a, b, first.local.array, loop, point)
     return None
+
+
+def _private_copy_violations(view: View) -> Iterator[Violation]:
+    for name, buffer in view.private.items():
+        lost = lost_value(view, buffer)
+        if lost is not None:
+            text = (
+                f"flow dependence: {lost.source} writes a value of {name} that {lost.target} "
+                f"reads, but each iteration of {buffer.loop} has a copy of its own"
+            )
+            yield Violation(text, "flow", name, lost.source, lost.target, buffer.loop)
 
 
 # ---- staged elements ----------------------------------------------------------------------------
@@ -344,8 +377,7 @@ def _search_staged(
     conditions += _equal_elements(
         write.local.subscripts, a.carried, other.local.subscripts, b.carried
     )
-    shared = shared_loops(write.carrier, other.carrier)[:depth]
-    conditions += [f"{a.carried[loop.name]} = {b.carried[loop.name]}" for loop in shared]
+    conditions += _equal_loops(a, b, depth)
     if not (other.is_write and write.statement.reduction):
         conditions.append(_program_order(view, a, b))
     point = isl.first_point([*a.variables, *b.variables], isl.conjunction(conditions))

@@ -2,6 +2,9 @@
 
 Fourier-Motzkin over the integers. The result always holds every point of the true shadow, and says
 whether it holds no others. (``loopstack.poly.ranges.relax`` is cheaper, and coarser.)
+
+Combinations multiply. One of more than k + 1 constraints, after k names are gone, says nothing new
+(Kohler, 1967) and is dropped; so are the longest ones of a system that grows all the same.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ from loopstack.ir.affine import Affine, FloorDiv
 from loopstack.ir.affine import name as form_of
 
 Forms = tuple[Affine, ...]
+Row = tuple[Affine, frozenset[int]]
+"""A constraint, and the numbers of those that it is a combination of."""
+MOST_ROWS = 120
 
 
 @dataclass(frozen=True)
@@ -35,26 +41,30 @@ def eliminate(constraints: Sequence[Affine], names: Iterable[str]) -> Shadow:
     kept = [c for c in constraints if c.names.isdisjoint(removed)]
     linked = _linked_to_kept(touched, removed)
     system, fresh = _without_divisions(linked, removed)
-    exact = True
     pending = (removed | fresh) & set().union(*(c.names for c in system), set())
-    while pending:
-        victim = min(sorted(pending), key=lambda n: _pair_count(system, n))
-        pending.discard(victim)
-        system, sharp = _remove(system, victim)
-        exact = exact and sharp
-    return Shadow(_tidy(kept + system), exact)
+    rows, exact = _combined(system, pending)
+    return Shadow(tidy(kept + rows), exact)
+
+
+def _combined(system: Sequence[Affine], pending: set[str]) -> tuple[list[Affine], bool]:
+    """Return ``system`` without the ``pending`` names, and whether that is the exact shadow."""
+    rows = _tidy_rows([(form, frozenset((n,))) for n, form in enumerate(system)])
+    exact = True
+    for done in range(1, len(pending) + 1):
+        victim = min(sorted(pending), key=lambda n: _pair_count(rows, n))
+        pending = pending - {victim}
+        rows, sharp = _remove(rows, victim, done)
+        exact = exact and sharp and len(rows) <= MOST_ROWS
+        if len(rows) > MOST_ROWS:
+            rows = sorted(rows, key=lambda row: len(row[0].terms))[:MOST_ROWS]
+    return [form for form, _ in rows], exact
 
 
 def surely_empty(constraints: Sequence[Affine]) -> bool:
     """Tell whether no integers fulfil ``constraints``; False also where that is not proven."""
     system, _ = _without_divisions(list(constraints), set().union(*(c.names for c in constraints)))
-    system = list(_tidy(system))
-    while not any(c.is_constant and c.const < 0 for c in system):
-        names = sorted(set().union(*(c.names for c in system), set()))
-        if not names:
-            return False
-        system, _ = _remove(system, min(names, key=lambda n: _pair_count(system, n)))
-    return True
+    rows, _ = _combined(system, set().union(*(c.names for c in system), set()))
+    return any(form.is_constant and form.const < 0 for form in rows)
 
 
 def _without_implied(constraints: Sequence[Affine]) -> list[Affine]:
@@ -106,37 +116,42 @@ def _without_divisions(system: list[Affine], removed: set[str]) -> tuple[list[Af
     return forms + extra, set(fresh.values())
 
 
-def _pair_count(system: list[Affine], victim: str) -> int:
-    signs = [c.coefficient(victim) for c in system]
+def _pair_count(rows: list[Row], victim: str) -> int:
+    signs = [form.coefficient(victim) for form, _ in rows]
     return sum(s > 0 for s in signs) * sum(s < 0 for s in signs)
 
 
-def _remove(system: list[Affine], victim: str) -> tuple[list[Affine], bool]:
+def _remove(rows: list[Row], victim: str, done: int) -> tuple[list[Row], bool]:
     """Combine every lower bound of ``victim`` with every upper bound."""
-    lowers = [c for c in system if c.coefficient(victim) > 0]
-    uppers = [c for c in system if c.coefficient(victim) < 0]
-    rest = [c for c in system if c.coefficient(victim) == 0]
+    lowers = [row for row in rows if row[0].coefficient(victim) > 0]
+    uppers = [row for row in rows if row[0].coefficient(victim) < 0]
+    rest = [row for row in rows if row[0].coefficient(victim) == 0]
     exact = True
-    for low in lowers:
-        for high in uppers:
+    for low, left in lowers:
+        for high, right in uppers:
             a, b = low.coefficient(victim), -high.coefficient(victim)
             both = low * b + high * a
             # The dark shadow holds the integer points; it is the real one when a or b is 1.
             gap = (a - 1) * (b - 1)
             exact = exact and (gap == 0 or (both.is_constant and both.const >= gap))
-            rest.append(both)
-    return list(_tidy(rest)), exact
+            if len(left | right) <= done + 1:
+                rest.append((both, left | right))
+    return _tidy_rows(rest), exact
 
 
-def _tidy(forms: Iterable[Affine]) -> Forms:
+def tidy(forms: Iterable[Affine]) -> Forms:
     """Divide by common factors, keep the tightest of parallel constraints, drop the trivial."""
-    tightest: dict[tuple[object, ...], Affine] = {}
-    for form in forms:
+    return tuple([form for form, _ in _tidy_rows([(form, frozenset()) for form in forms])])
+
+
+def _tidy_rows(rows: Iterable[Row]) -> list[Row]:
+    tightest: dict[tuple[object, ...], Row] = {}
+    for form, parts in rows:
         if form.is_constant and form.const >= 0:
             continue
         factor = gcd(*(c for _, c in form.terms)) or 1
         form = Affine(tuple((a, c // factor) for a, c in form.terms), form.const // factor)
         other = tightest.get(form.terms)
-        if other is None or form.const < other.const:
-            tightest[form.terms] = form
-    return tuple(tightest.values())
+        if other is None or (form.const, len(parts)) < (other[0].const, len(other[1])):
+            tightest[form.terms] = (form, parts)
+    return list(tightest.values())

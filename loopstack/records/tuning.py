@@ -10,8 +10,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -72,7 +71,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trial:
-    """One candidate: its script, and its timing or the kind of its fault with what it said."""
+    """One candidate: its script, and its timing or the kind of its fault with what it said.
+
+    ``sizes``: where it was timed, when that was a smaller proxy of the program in question.
+    """
 
     script: str
     timing: Timing | None = None
@@ -80,11 +82,16 @@ class Trial:
     said: str = ""
     seconds: float = 0.0
     slots: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SearchTask:
-    """What a strategy gets. ``prior`` are earlier records of the same key, best first."""
+    """What a strategy gets. ``prior`` are earlier records of the same key, best first.
+
+    ``at_sizes`` makes the measuring task of the same program at other sizes, with data of the same
+    origin; None where that makes no sense.
+    """
 
     measure: MeasureTask
     default_script: str
@@ -92,13 +99,14 @@ class SearchTask:
     seed: int = 0
     prior: Sequence[Record] = ()
     progress: Callable[[Progress], None] | None = None
+    at_sizes: Callable[[Mapping[str, int]], MeasureTask] | None = None
 
 
 @dataclass(frozen=True, repr=False)
 class SearchResult:
     """The best schedule found, and how. ``versus_default`` was timed in pairs; its ``ratio`` is
     the speed-up over the default schedule, never below 1 but for noise. ``stored``: the record is
-    in the store."""
+    in the store. ``proxy``: the smaller sizes at which most candidates were timed, if any."""
 
     script: str
     timing: Timing
@@ -110,6 +118,7 @@ class SearchResult:
     interrupted: bool = False
     slots: Mapping[str, Any] = field(default_factory=dict)
     stored: bool = False
+    proxy: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def schedule(self) -> Schedule:
@@ -190,14 +199,21 @@ def tune(
     store.check_writable()
     key = make_key(spec.program, spec.sizes, spec.isa, spec.threads, spec.strides)
     prior = tuple(store.history(key)) if resume else ()
-    with inputs_file(make_inputs, spec.sizes, seed) as path:
+    with tempfile.TemporaryDirectory(prefix="loopstack-") as folder:
+        inputs = InputFiles(make_inputs, seed, Path(folder))
+        told = measure_task(spec, seed, inputs.at(spec.sizes))
+
+        def at_sizes(sizes: Mapping[str, int]) -> MeasureTask:
+            return replace(told, sizes=dict(sizes), inputs=inputs.at(sizes))
+
         task = SearchTask(
-            measure=measure_task(spec, seed, path),
+            measure=told,
             default_script=str(spec.default_schedule()),
             budget=budget,
             seed=seed,
             prior=prior,
             progress=callback,
+            at_sizes=None if told.strides else at_sizes,
         )
         result = replace(run(task), strategy=name, seed=seed)
     return replace(result, stored=_keep(store, records_of(result, key, task.measure)))
@@ -239,19 +255,23 @@ def _check_seed(seed: object) -> None:
         raise ArgumentError(f"seed must be an integer >= 0, found {seed!r}")
 
 
-@contextmanager
-def inputs_file(
-    make: InputMaker | None, sizes: Mapping[str, int], seed: int
-) -> Iterator[str | None]:
-    """Keep the arrays of a user's input function in a file while a worker needs them."""
-    if make is None:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="loopstack-") as folder:
-        path = Path(folder) / "inputs.npz"
-        arrays: dict[str, Any] = dict(make(sizes, seed))
-        np.savez(path, **arrays)
-        yield str(path)
+@dataclass(frozen=True)
+class InputFiles:
+    """The arrays of a user's input function, kept in files while workers need them."""
+
+    make: InputMaker | None
+    seed: int
+    folder: Path
+
+    def at(self, sizes: Mapping[str, int]) -> str | None:
+        """Return the path of the arrays at these sizes; None for default data."""
+        if self.make is None:
+            return None
+        path = self.folder / ("_".join(map(str, sizes.values())) + ".npz")
+        if not path.exists():
+            arrays: dict[str, Any] = dict(self.make(sizes, self.seed))
+            np.savez(path, **arrays)
+        return str(path)
 
 
 def progress_callback(option: ProgressOption) -> Callable[[Progress], None] | None:
@@ -296,7 +316,8 @@ def records_of(result: SearchResult, key: RecordKey, task: MeasureTask) -> list[
             **where,
         )
 
-    timed = [(t.timing.median_ns, n, t) for n, t in enumerate(result.history) if t.timing]
+    here = [trial for trial in result.history if not trial.sizes]
+    timed = [(t.timing.median_ns, n, t) for n, t in enumerate(here) if t.timing]
     best = [trial for _, _, trial in sorted(timed)[:KEPT_TRIALS]]
     trials = [made(t.script, t.timing, t.slots, False) for t in best if t.timing]
     return [made(result.script, result.timing, result.slots, True), *trials]

@@ -2,6 +2,7 @@
 
     contractions     isolated by distributing the loops around them, then blocked and packed
     sweeps           steps over arrays larger than the cache run in tiles of time and space
+    recurrences      independent ones run as lanes, a few rows or columns at a time
     other nests      the index that walks memory goes innermost and is vectorised
     outer loops      the outermost loop that carries nothing runs in parallel
 
@@ -20,6 +21,7 @@ from loopstack.schedule.cut_at import cutting_lines
 from loopstack.schedule.greedy import Draft
 from loopstack.schedule.hardware import Hardware
 from loopstack.schedule.lookup import find_loop, leaves_below
+from loopstack.schedule.panels import Panels
 from loopstack.schedule.register_block import choose_block
 from loopstack.schedule.right_looking import (
     Factorisation,
@@ -28,6 +30,7 @@ from loopstack.schedule.right_looking import (
     product_lines,
     right_looking_lines,
 )
+from loopstack.schedule.row_lanes import lanes_of_rows
 from loopstack.schedule.script import Schedule
 from loopstack.schedule.time_tiling import tile_time
 
@@ -49,8 +52,9 @@ def affine_schedule(
     _expand_temporaries(draft)
     expanded = len(draft.lines)
     blocked = _block_contractions(draft, hardware, threads, strides or {})
-    blocked |= _turn_round(draft, hardware, strides or {})
+    blocked |= _turn_round(draft, hardware, threads, strides or {})
     blocked |= tile_time(draft, _unblocked(draft, blocked, strides or {}), hardware, threads)
+    blocked |= lanes_of_rows(draft, _unblocked(draft, blocked, strides or {}), hardware, threads)
     if len(draft.lines) == expanded:  # copies that nothing came of
         draft.undo(start)
     shapes = _shapes(draft.tree.program, strides or {})
@@ -131,7 +135,9 @@ def _expand_temporaries(draft: Draft) -> None:
 
     A scalar that several nests use by turns becomes one temporary for each of them.
     """
-    for array in [a for a in draft.tree.program.arrays if not a.is_argument]:
+    for array in draft.tree.program.arrays:
+        if array.role == "scalar" or (array.is_argument and not _is_scratch(draft, array.name)):
+            continue
         for number, nest in enumerate(n for n in draft.tree.body if isinstance(n, Loop)):
             users = [leaf.statement for leaf in leaves_below([nest])
                      if array.name in _arrays_of(leaf)]  # fmt: skip
@@ -139,10 +145,22 @@ def _expand_temporaries(draft: Draft) -> None:
             if len(users) < 2 or max(map(len, paths)) < CONTRACTION_DEPTH:
                 continue
             shared = [path.name for path in paths[0] if all(path in other for other in paths)]
-            groups = [shared] if len(shared) > 1 else _inner_groups(draft, nest, array.name)
+            whole = len(shared) > 1 or array.is_argument
+            groups = [shared] if whole else _inner_groups(draft, nest, array.name)
             for place, loops in enumerate(groups):
                 name = f"{array.name}_{number}_{place}"
                 draft.attempt([f"expand {array.name} at {' '.join(loops)} -> {name}"])
+
+
+def _is_scratch(draft: Draft, array: str) -> bool:
+    """Tell whether an argument is used below one outermost loop only, and written in every one."""
+    nests = [node for node in draft.tree.body
+             if any(array in _arrays_of(leaf) for leaf in leaves_below([node]))]  # fmt: skip
+    if len(nests) != 1 or not isinstance(nests[0], Loop):
+        return False
+    writes = [leaf.write for leaf in leaves_below(nests) if leaf.write.array == array]
+    names = frozenset().union(*(f.names for w in writes for f in w.subscripts), frozenset())
+    return bool(writes) and nests[0].name not in names
 
 
 def _inner_groups(draft: Draft, nest: Loop, array: str) -> list[list[str]]:
@@ -160,7 +178,7 @@ def _arrays_of(leaf: Leaf) -> set[str]:
 
 
 # ---- factorisations -----------------------------------------------------------------------------
-def _turn_round(draft: Draft, hardware: Hardware, strides: Strides) -> set[str]:
+def _turn_round(draft: Draft, hardware: Hardware, threads: int, strides: Strides) -> set[str]:
     """Make factorisations right-looking, and block their updates; return what is done."""
     done: set[str] = set()
     for found in find_factorisations(draft.tree):
@@ -170,7 +188,7 @@ def _turn_round(draft: Draft, hardware: Hardware, strides: Strides) -> set[str]:
                 if not _walks_memory(draft, f, strides):
                     draft.undo(start)
                     break
-                done |= _block_products(draft, f, hardware, strides)
+                done |= _block_products(draft, f, hardware, threads, strides)
                 break
     return done
 
@@ -190,23 +208,28 @@ def _walks_memory(draft: Draft, f: Factorisation, strides: Strides) -> bool:
 
 
 def _block_products(
-    draft: Draft, f: Factorisation, hardware: Hardware, strides: Strides
+    draft: Draft, f: Factorisation, hardware: Hardware, threads: int, strides: Strides
 ) -> set[str]:
-    """Cut the updates beyond a block of steps off as products."""
+    """Run blocks of steps: panels beside the diagonal, and the updates beyond as products."""
     shapes = _shapes(draft.tree.program, strides)
     contractions = {name: find_contraction(shapes[name]) for name in f.updates}
     found = {name: c for name, c in contractions.items() if c and is_worth_blocking(c, hardware)}
     if not found:
         return set()
-    products = {name: f"{name}_beyond" for name in found}
     lanes = hardware.lanes(next(iter(found.values())).shape.item_bytes)
     block = choose_block(STEPS, STEPS, STEPS, lanes, hardware.vector_registers)
     steps = block.rows * STEP_BLOCKS
-    lines = blocking_lines(draft.tree, f, steps, products)
-    for name, c in found.items():
-        tile = (block.rows, block.vectors * lanes)
-        lines += product_lines(c, products[name], tile, (steps, STEPS))
-    return set(products.values()) if draft.attempt(lines) else set()
+    products = {name: f"{name}_beyond" for name in found}
+    tile = (block.rows, block.vectors * lanes)
+    sizes = (steps, -(-STEPS // tile[1]) * tile[1])
+    tiles = [line for name, c in found.items()
+             for line in product_lines(c, products[name], tile, sizes)]  # fmt: skip
+    panels = Panels(draft.tree, f, shapes, steps, lanes, products)
+    lines = [*panels.lines(), *tiles, *(panels.parallel_lines() if threads > 1 else [])]
+    if draft.attempt(lines):
+        return panels.done
+    plain = [*blocking_lines(draft.tree, f, steps, products), *tiles]
+    return set(products.values()) if draft.attempt(plain) else set()
 
 
 # ---- nests that walk memory ---------------------------------------------------------------------

@@ -70,9 +70,14 @@ def _with_roles(
 def _best_rows(
     shape: StatementShape, operands: tuple[AccessShape, ...], columns: str
 ) -> str | None:
-    """Return the output index along which most vector loads are reused."""
+    """Return the output index along which most vector loads are reused.
+
+    Of indices about as long, the one whose rows lie closest to each other.
+    """
     candidates = [
         i for i in shape.outputs
         if i != columns and any(r.stride(columns) and not r.stride(i) for r in operands)
     ]  # fmt: skip
-    return max(candidates, key=lambda i: shape.extents[i], default=None)
+    longest = max((shape.extents[i] for i in candidates), default=0)
+    near = [i for i in candidates if 2 * shape.extents[i] > longest]
+    return min(near, key=lambda i: abs(shape.write.stride(i)), default=None)

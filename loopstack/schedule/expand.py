@@ -10,11 +10,12 @@ from loopstack.errors import ArgumentError, IllegalSchedule
 from loopstack.ir.affine import Affine
 from loopstack.ir.affine import name as form_of
 from loopstack.ir.expr import Expr, Load, rewrite
-from loopstack.ir.loop_tree import Leaf, Loop, Tree
-from loopstack.ir.program import Access, Array, Statement
+from loopstack.ir.loop_tree import Leaf, Loop, Node, Tree, identity_tree
+from loopstack.ir.program import Access, Array, Program, Statement
 from loopstack.poly.dependence import source_order
 from loopstack.poly.expansion import carried_value
 from loopstack.schedule.command import Command
+from loopstack.schedule.last_values import with_last_values
 from loopstack.schedule.lookup import check_new_statement, find_leaf, find_loop, leaves_below
 from loopstack.schedule.ranges import constant_range
 from loopstack.schedule.rewrite import with_leaves
@@ -31,9 +32,12 @@ class Expand(Command):
     Requires: every statement that uses the temporary is below the loops, which are loops of the
     source text; no value passes from one of their iterations to another.
     With ``-> name`` the uses below the loops move to a new temporary, and others keep the old one.
+    So may an output array that every iteration writes anew; the values of the last one are copied
+    to it behind everything.
     Before: ``expand t at A.i`` of ``for i: { t = A(i); B(i, t) }``
     After:  ``for i: { t[i] = A(i); B(i, t[i]) }``
-    Raises: ArgumentError for an array that is no temporary, other loops, and a writer in parts (see
+    Raises: ArgumentError for an array that is no temporary, an output without ``-> name`` or whose
+    last values are not those of the last iteration, other loops, and a writer in parts (see
     partition); IllegalSchedule with a witness when a value passes between iterations.
     Source: Feautrier, "Array Expansion", 1988.
     """
@@ -61,7 +65,7 @@ class Expand(Command):
         return f"expand {self.array} at {' '.join(self.loops)}{name}"
 
     def apply(self, tree: Tree) -> Tree:
-        array = self._temporary(tree)
+        array = self._array(tree)
         _refuse_parts(tree, array.name)
         if self.name is not None:
             check_new_statement(tree, self.name)
@@ -75,7 +79,8 @@ class Expand(Command):
         _refuse_passed_values(tree, array.name, indices)
         spans = [constant_range(tree, path, "expand") for path in paths]
         shape = tuple(Affine((), max(high - low + 1, 0)) for low, high in spans)
-        wider = replace(array, name=self.name or array.name, shape=(*shape, *array.shape))
+        shape = (*shape, *array.shape)
+        wider = replace(array, name=self.name or array.name, shape=shape, role="temporary")
         over_loops = tuple(form_of(x.name) - low for x, (low, _) in zip(loops, spans))
 
         def statement(s: Statement) -> Statement:
@@ -96,11 +101,14 @@ class Expand(Command):
             arrays=_arrays(tree.program.arrays, array, wider),
             statements=tuple(map(statement, tree.program.statements)),
         )
-        return replace(tree, body=with_leaves(tree.body, leaf), program=program)
+        if array.is_argument:
+            program = with_last_values(tree.program, program, array, wider.name, indices)
+        body = with_leaves(tree.body, leaf) + _nests(program, len(tree.program.statements))
+        return replace(tree, body=body, program=program)
 
-    def _temporary(self, tree: Tree) -> Array:
+    def _array(self, tree: Tree) -> Array:
         array = tree.program.array_by_name.get(self.array)
-        if array is None or array.is_argument:
+        if array is None or (array.is_argument and self.name is None):
             names = [a.name for a in tree.program.arrays if not a.is_argument]
             raise ArgumentError(
                 f"expand needs a temporary ({', '.join(names) or 'there is none'}), "
@@ -121,6 +129,11 @@ def _refuse_parts(tree: Tree, array: str) -> None:
         other = places.setdefault(source_order(tree.program, number), name)
         if other != name:
             raise ArgumentError(f"expand {array} first: {name} is a part of {other} already")
+
+
+def _nests(program: Program, first: int) -> tuple[Node, ...]:
+    """Return the nests of the statements from number ``first`` on."""
+    return identity_tree(replace(program, statements=program.statements[first:])).body
 
 
 def _uses(leaf: Leaf, array: str) -> bool:

@@ -82,9 +82,6 @@ class Fuse(Command):
                 f"fuse needs equal ranges, but {a.name} is {low}..{high} and {b.name} is "
                 f"{low2}..{high2}; shift=0 fuses them all the same"
             )
-        if ranges[1][0] + (self.shift or 0) < 0:
-            start = ranges[1][0] + (self.shift or 0)
-            raise ArgumentError(f"fuse would start {b.name} at {start}, below 0")
 
 
 def _where(path: Path) -> str:
@@ -160,25 +157,25 @@ class Distribute(Command):
         placed = references(tree, loop.name)
         if placed:
             raise ArgumentError(f"distribute cannot part {loop.name}: {placed[0]} is placed at it")
-        parts = _parts(loop.body)
+        parts = parts_of(loop.body)
         if len(parts) < 2:
             raise ArgumentError(f"distribute needs more than one part inside {loop.name}")
         heir = _heir(loop, parts)
-        nodes = [_own_loop(tree, loop, part, part is heir) for part in parts]
-        return replace_at(tree, path, self._ordered(nodes))
+        ordered = in_given_order(parts, self.order, "distribute") if self.order else parts
+        nodes = [_own_loop(tree, loop, part, part is heir) for part in ordered]
+        return replace_at(tree, path, tuple(nodes))
 
-    def _ordered(self, nodes: list[Node]) -> Nodes:
-        if not self.order:
-            return tuple(nodes)
-        inside = [{leaf.statement for leaf in leaves_below([node])} for node in nodes]
-        places = [n for name in self.order for n, names in enumerate(inside) if name in names]
-        if sorted(places) != list(range(len(nodes))) or len(places) != len(self.order):
-            wanted = "; ".join(", ".join(sorted(names)) for names in inside)
-            raise ArgumentError(
-                f"distribute needs one statement of each part ({wanted}), "
-                f"found {', '.join(self.order)}"
-            )
-        return tuple(nodes[n] for n in places)
+
+def in_given_order(parts: list[Nodes], order: tuple[str, ...], command: str) -> list[Nodes]:
+    """Return the parts in an order that names a statement of each. Raises ArgumentError."""
+    inside = [{leaf.statement for leaf in leaves_below(part)} for part in parts]
+    places = [n for name in order for n, names in enumerate(inside) if name in names]
+    if sorted(places) != list(range(len(parts))) or len(places) != len(order):
+        wanted = "; ".join(", ".join(sorted(names)) for names in inside)
+        raise ArgumentError(
+            f"{command} needs one statement of each part ({wanted}), found {', '.join(order)}"
+        )
+    return [parts[n] for n in places]
 
 
 def _heir(loop: Loop, parts: list[Nodes]) -> Nodes:
@@ -194,7 +191,7 @@ def _own_loop(tree: Tree, loop: Loop, part: Nodes, is_heir: bool) -> Node:
     return replace(loop, name=name, body=substitute(part, {loop.name: form_of(name)}))
 
 
-def _parts(body: Nodes) -> list[Nodes]:
+def parts_of(body: Nodes) -> list[Nodes]:
     """Cut a body into parts of one statement or loop each; a prefetch goes with what follows."""
     parts: list[Nodes] = []
     waiting: Nodes = ()

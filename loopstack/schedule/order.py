@@ -13,7 +13,7 @@ from loopstack.ir.expr import loads
 from loopstack.ir.loop_tree import Leaf, Tree
 from loopstack.schedule.command import Command
 from loopstack.schedule.lookup import Path, find_leaf, find_loop, leaves_below
-from loopstack.schedule.ranges import constant_range, ranges_above
+from loopstack.schedule.ranges import constant_range
 from loopstack.schedule.rewrite import (
     add_constraint,
     replace_at,
@@ -160,8 +160,8 @@ class Shift(Command):
     has grown (as a target) or shrunk (as a source) by ``by``.
     Before: ``for i: { A(i); B(i) }``
     After:  ``for i: { A(i); B(i - by) }``  (`shift B.i by`), B where its own range allows
-    Raises: ArgumentError when iterations would start below 0, or the statement reads a buffer that
-    is filled once per iteration of the loop.
+    Raises: ArgumentError when the statement reads a buffer that is filled once per iteration of the
+    loop.
     """
 
     keyword: ClassVar[str] = "shift"
@@ -201,9 +201,6 @@ def shift_statement(tree: Tree, path: Path, statement: str, by: int) -> Tree:
     if used & local:
         name = sorted(used & local)[0]
         raise ArgumentError(f"shift would part {statement} from its buffer {name}; shift first")
-    low = ranges_above(tree, statement)[loop.name][0]
-    if low + by < 0:
-        raise ArgumentError(f"shift would start {loop.name} at {low + by}, below 0")
     moved = {loop.name: form_of(loop.name) - by}
     body = loop.body
     if loop.extent is not None:

@@ -2,6 +2,7 @@
 
 replace_at      put other nodes in the place of a loop
 substitute      write leaves over other loops
+with_forms      the same, by functions of forms
 with_leaves     change every leaf below some nodes
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from loopstack.ir.affine import Affine, name
-from loopstack.ir.expr import Expr, IndexValue, Load, Op
+from loopstack.ir.expr import Expr, IndexValue, Load, Op, map_subscripts
 from loopstack.ir.loop_tree import Buffer, Leaf, Loop, Node, Prefetch, Stage, Tree
 from loopstack.ir.program import Access
 from loopstack.schedule.lookup import Path
@@ -107,6 +108,31 @@ def substitute_leaf(leaf: Leaf, values: Values) -> Leaf:
         leaf.reduction,
         leaf.pad,
     )
+
+
+def with_forms(
+    nodes: Sequence[Node], value: Callable[[Affine], Affine], bound: Callable[[Affine], Affine]
+) -> Nodes:
+    """Pass every form below ``nodes`` through ``value``, constraints through ``bound``.
+
+    Constraints that always hold are dropped.
+    """
+
+    def access(old: Access) -> Access:
+        return Access(old.array, tuple([value(form) for form in old.subscripts]))
+
+    def visit(node: Node) -> Node:
+        if isinstance(node, Loop):
+            return with_inside(node, tuple([visit(inner) for inner in node.body]))
+        if isinstance(node, Prefetch):
+            return Prefetch(access(node.access), node.write)
+        kept = [c for c in map(bound, node.constraints) if c.terms or c.const < 0]
+        binding = tuple([(i, value(form)) for i, form in node.binding])
+        expr = map_subscripts(node.expr, value)
+        write = access(node.write)
+        return replace(node, binding=binding, constraints=tuple(kept), write=write, expr=expr)
+
+    return tuple([visit(node) for node in nodes])
 
 
 def split_body(loop: Loop, factor: int, outer: str, inner: str) -> Nodes:

@@ -119,12 +119,24 @@ class Rfactor(Command):
             name = outside[0] if outside else loop.name
             raise ArgumentError(f"rfactor needs reduction loops that {statement.name} has for "
                                 f"itself, but it shares {name}")  # fmt: skip
-        reducing = {loop.name for loop in own if loop.name not in mentioned}
+        reducing = frozenset(loop.name for loop in own if loop.name not in mentioned)
         for index, form in leaf.binding:
             if form.names & reducing and not form.names <= reducing:
                 raise ArgumentError(
                     f"rfactor cannot part index {index} of {statement.name}: {form}"
                 )
+        _refuse_linked_loops(leaf, reducing)
+
+
+def _refuse_linked_loops(leaf: Leaf, reducing: frozenset[str]) -> None:
+    """Refuse loops that no index tells, and that follow loops of results."""
+    told = _names([form for _, form in leaf.binding])
+    for form in leaf.constraints:
+        linked = sorted((form.names & reducing) - told)
+        if linked and not form.names <= reducing:
+            raise ArgumentError(
+                f"rfactor cannot part {leaf.statement}: its loop {linked[0]} follows other loops"
+            )
 
 
 def _names(forms: Sequence[Affine]) -> frozenset[str]:

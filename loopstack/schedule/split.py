@@ -1,4 +1,4 @@
-"""Loops into tiles and back: split, tile, join."""
+"""Loops into blocks and back: split, join."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from loopstack.ir.loop_tree import Kind, Leaf, Loop, Tail, Tree
 from loopstack.poly.intervals import is_finite, without_single_division
 from loopstack.schedule.command import Command, options_text
 from loopstack.schedule.lookup import find_loop, leaves_below, new_loop_name, owner_of
-from loopstack.schedule.order import permute
 from loopstack.schedule.ranges import box_range, ranges_above
-from loopstack.schedule.results import refuse_mixed_loop
 from loopstack.schedule.rewrite import (
     references,
     rename_references,
@@ -25,7 +23,7 @@ from loopstack.schedule.rewrite import (
 from loopstack.schedule.words import Words
 
 TAILS: tuple[Tail, ...] = ("mask", "peel", "guard", "shift_inwards")
-_SPLIT_KINDS: dict[Kind, tuple[Kind, Kind]] = {
+SPLIT_KINDS: dict[Kind, tuple[Kind, Kind]] = {
     "seq": ("seq", "seq"),
     "parallel": ("parallel", "seq"),
     "vector": ("seq", "vector"),
@@ -58,7 +56,7 @@ class Split(Command):
         outer = words.name()
         words.expect(",")
         inner = words.name()
-        return cls(loop, factor, outer, inner, **_tail_option(words))
+        return cls(loop, factor, outer, inner, **tail_option(words))
 
     def __str__(self) -> str:
         tail = options_text(tail=self.tail)
@@ -75,59 +73,10 @@ class Split(Command):
         inner = new_loop_name(tree, owner, self.inner, (loop.name,))
         body = split_body(loop, self.factor, outer, inner)
         blocks = None if loop.extent is None else -(-loop.extent // self.factor)
-        kinds = _SPLIT_KINDS[loop.kind]
+        kinds = SPLIT_KINDS[loop.kind]
         block = Loop(inner, body, self.factor, kinds[1], self.tail or loop.tail)
         nest = Loop(outer, (block,), blocks, kinds[0])
         return rename_references(replace_at(tree, path, (nest,)), loop.name, inner)
-
-
-@dataclass(frozen=True)
-class Tile(Command):
-    """Cut several perfectly nested loops into rectangular tiles.
-
-    Requires: tiles are atomic: every dependence goes forward, or nowhere, along each of the loops.
-    Before: ``for m: for n: S``
-    After:  ``for mo: for no: for mi: for ni: S``
-    Raises: ArgumentError as for split and reorder.
-    """
-
-    keyword: ClassVar[str] = "tile"
-    loops: tuple[str, ...]
-    factors: tuple[int, ...]
-    outer: tuple[str, ...]
-    inner: tuple[str, ...]
-    tail: Tail | None = None
-
-    @classmethod
-    def parse(cls, words: Words) -> Tile:
-        loops = [words.loop()]
-        while words.peek and words.peek[0] not in "-0123456789":
-            loops.append(words.loop())
-        count = len(loops)
-        factors = tuple([words.integer("a factor") for _ in loops])
-        words.expect("->")
-        first = words.next
-        names = words.names()
-        if len(names) != 2 * count:
-            words.refuse(
-                f"expected {2 * count} names, one for each outer and then each inner loop, "
-                f"found {len(names)}", first,
-            )  # fmt: skip
-        tail = _tail_option(words)
-        return cls(tuple(loops), factors, names[:count], names[count:], **tail)
-
-    def __str__(self) -> str:
-        factors = " ".join(map(str, self.factors))
-        names = ", ".join(self.outer + self.inner)
-        return f"tile {' '.join(self.loops)} {factors} -> {names}{options_text(tail=self.tail)}"
-
-    def apply(self, tree: Tree) -> Tree:
-        made: list[tuple[str, str]] = []
-        for loop, factor, outer, inner in zip(self.loops, self.factors, self.outer, self.inner):
-            owner = owner_of(find_loop(tree, loop)[-1])
-            tree = Split(loop, factor, outer, inner, self.tail).apply(tree)
-            made.append((f"{owner}.{outer}", f"{owner}.{inner}"))
-        return permute(tree, [o for o, _ in made] + [i for _, i in made], "tile")
 
 
 @dataclass(frozen=True)
@@ -184,14 +133,14 @@ class Join(Command):
         body = substitute(body, {outer.name: whole, inner.name: joined - whole * count + low})
         body = with_leaves(body, _plain_constraints)
         for leaf in leaves_below(body):
-            refuse_mixed_loop(tree, leaf, name, "join")
+            _refuse_mixed_loop(tree, leaf, name)
         nest = Loop(
             name, body, _joined_extent(tree, outer, count), _joined_kind(outer, inner), inner.tail
         )
         return rename_references(replace_at(tree, path[:-1], (nest,)), inner.name, name)
 
 
-def _tail_option(words: Words) -> dict[str, Tail]:
+def tail_option(words: Words) -> dict[str, Tail]:
     found = words.options({"tail": lambda w: w.choice(*TAILS)})
     return cast(dict[str, Tail], found)
 
@@ -205,6 +154,19 @@ def _without_range(leaf: Leaf, loop: str) -> Leaf:
 def _plain_constraints(leaf: Leaf) -> Leaf:
     """Turn bounds on a quotient into bounds on the joined loop."""
     return replace(leaf, constraints=tuple(map(without_single_division, leaf.constraints)))
+
+
+def _refuse_mixed_loop(tree: Tree, leaf: Leaf, loop: str) -> None:
+    """Raise ArgumentError when ``loop`` runs over results and over their terms at once."""
+    if leaf.reduction is None or all(loop not in form.names for form in leaf.write.subscripts):
+        return
+    reduced = tree.program.statement(leaf.statement).reduction_indices
+    mixed = [index for index, form in leaf.binding if index in reduced and loop in form.names]
+    if mixed:
+        raise ArgumentError(
+            f"loop {loop} would run over results of {leaf.statement} and over its reduction index "
+            f"{mixed[0]} at once: join loops of one kind only"
+        )
 
 
 def _joined_extent(tree: Tree, outer: Loop, count: int) -> int | None:

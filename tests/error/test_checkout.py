@@ -33,8 +33,8 @@ def installed(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("")
     (folder / "api.py").write_text(
-        "affine = einsum = emit_c = emit_numpy = get_num_threads = isa = kernel = scalar = None\n"
-        "set_num_threads = None\n"
+        "affine = einsum = emit_c = emit_numpy = get_num_threads = isa = isl = kernel = None\n"
+        "pluto = scalar = set_num_threads = None\n"
     )
     (folder / f"_loopnest{EXTENSION_SUFFIXES[0]}").write_text("")
     return folder.parent

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from harness import programs
 from harness import scheduled_programs as more
+from harness.imperfect import carried_row
 
 from loopstack.errors import (
     ArgumentError,
@@ -36,6 +37,7 @@ PROGRAMS = {
     "seidel": more.seidel().bind({"T": 4, "N": 8}),
     "scaled": more.scaled_rows().bind({"n": 5}),
     "lu": programs.lu().bind({"N": 6}),
+    "carried": carried_row().bind({"N": 4}),
     "overwritten": more.overwritten_input().bind({"n": 4}),
 }
 

@@ -133,6 +133,21 @@ def test_text_of_something_else(emit: Callable[[Any], str]) -> None:
     assert text == "expected a Kernel, a decorated kernel or a Program, found int"
 
 
+def test_scheduled_text_of_something_without_a_schedule() -> None:
+    text = refused(ls.ArgumentError, lambda: ls.emit_c(matmul, scheduled=True))
+    assert text == (
+        "a schedule belongs to a Kernel, found KernelFunction: "
+        "emit_c(f.specialize(...), scheduled=True)"
+    )
+
+
+def test_scheduled_text_for_strided_arrays() -> None:
+    square = np.ones((8, 8), np.float32)
+    kernel = matmul.specialize(like=(square.T, square))
+    text = refused(ls.ArgumentError, lambda: ls.emit_c(kernel, scheduled=True))
+    assert text == "scheduled C text is for dense row-major arrays, found strides"
+
+
 # ---- the environment ----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("name", "value", "expected"),

@@ -25,13 +25,17 @@ _STORE_FRAME = bytes.fromhex(
     "488b07 488b00 488b4f08 488908 488b4f10 48894808 488b4f18 48894810 488b4f28 48894818 c3"
 )
 
-# Parallel over `count` int64 elements: each becomes the number of the thread that ran it.
+# Parallel over `count` int64 elements: each gets 256 and the number of the thread that ran it
+# added. Iterations below `slow` count down from `steps`.
 # push rbx; mov rdx, [rdi]; lea rsi, [rip+14]; xor ecx, ecx; mov r8d, count; call [rdi+32];
 # pop rbx; ret
-# body: mov rax, [rsi]; L: cmp rdx, rcx; jge E; mov [rax+rdx*8], r8; inc rdx; jmp L; E: ret
+# body: mov rax, [rsi]; L: cmp rdx, rcx; jge E; lea r9, [r8+256]; add [rax+rdx*8], r9;
+# cmp rdx, slow; jge N; mov r9d, steps; D: dec r9d; jnz D; N: inc rdx; jmp L; E: ret
 _PARALLEL_HEAD = bytes.fromhex("53 488b17 488d350d000000 31c9 41b8")
 _PARALLEL_TAIL = bytes.fromhex("ff5720 5b c3")
-_PARALLEL_BODY = bytes.fromhex("488b06 4839ca 7d09 4c8904d0 48ffc2 ebf2 c3")
+_BODY_ADD = bytes.fromhex("488b06 4839ca 7d24 4d8d8800010000 4c010cd0 4881fa")
+_BODY_WAIT = bytes.fromhex("7d0b 41b9")
+_BODY_END = bytes.fromhex("41ffc9 75fb 48ffc2 ebd7 c3")
 
 
 def load(machine_code: bytes, **sizes: int) -> _loopnest.LoadedCode:
@@ -57,7 +61,11 @@ def stores_frame(**sizes: int) -> _loopnest.LoadedCode:
     return load(_STORE_FRAME, **sizes)
 
 
-def numbers_threads(count: int) -> _loopnest.LoadedCode:
-    """Set each of ``count`` int64 elements of argument 0 to the thread that ran it."""
+def numbers_threads(count: int, slow: int = 0, steps: int = 1) -> _loopnest.LoadedCode:
+    """Add 256 and the thread's number to each of ``count`` int64 elements of argument 0.
+
+    The first ``slow`` iterations take ``steps`` cycles each.
+    """
     head = _PARALLEL_HEAD + count.to_bytes(4, "little")
-    return load(head + _PARALLEL_TAIL + _PARALLEL_BODY)
+    body = _BODY_ADD + slow.to_bytes(4, "little") + _BODY_WAIT + steps.to_bytes(4, "little")
+    return load(head + _PARALLEL_TAIL + body + _BODY_END)

@@ -95,10 +95,10 @@ def seen_elsewhere(N: ls.size, y: ls.f64["N"], z: ls.f64["N"]):
 def written_sometimes(N: ls.size, x: ls.f64["N"], y: ls.f64["N"], z: ls.f64["N"]):
     """No statement that always runs writes y[i]."""
     for i in range(N):
-        if i >= 2:
+        if i % 2 == 0:
             y[i] = z[i] + 1.0
         x[i] = y[i]
-        if i >= 3:
+        if i % 3 == 0:
             y[i] = z[i] * x[i]
 
 

@@ -32,14 +32,11 @@ def random_scripts(
     schedule = Schedule.parse("schedule 1\n")
     tree = build(schedule, program)
     for number in range(draw(st.integers(0, most_commands))):
-        move = _move(draw, tree, number)
+        move = any_move(draw, tree, number)
         if move is None:
             continue
-        longer, changed = schedule, tree
         try:
-            for line in move.splitlines():
-                longer = longer.append(line)
-                changed = longer.commands[-1].apply(changed)
+            longer, changed = extended(schedule, tree, move)
         except (ArgumentError, IllegalSchedule):
             continue
         if not legal or legality.check(changed) is None:
@@ -47,7 +44,15 @@ def random_scripts(
     return schedule
 
 
-def _move(draw: st.DrawFn, tree: Tree, number: int) -> str | None:
+def extended(schedule: Schedule, tree: Tree, move: str) -> tuple[Schedule, Tree]:
+    """Return the script with the lines of a move, and the tree it makes. Raises ArgumentError."""
+    for line in move.splitlines():
+        schedule = schedule.append(line)
+        tree = schedule.commands[-1].apply(tree)
+    return schedule, tree
+
+
+def any_move(draw: st.DrawFn, tree: Tree, number: int) -> str | None:
     loops = sorted(tree.loops())
     if not loops:
         return None

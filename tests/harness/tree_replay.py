@@ -6,6 +6,8 @@ instance saw the same values. Sums that may be regrouped are multisets, others a
 A reduction that starts from the identity writes it to all its results ahead of its outermost
 reduction loop, in the program and in the tree: results without terms keep it.
 
+Where a loop runs over results and terms at once, they all get it ahead of the outermost loop.
+
 A tree is run several ways: loops marked parallel or vector run forwards, backwards, and as
 ``snapshot``, where no iteration sees what another one wrote. Legal trees agree with the program in
 all of them. Nothing here uses loopstack.poly or loopstack.schedule.
@@ -207,6 +209,7 @@ class _Runner:
     def __post_init__(self) -> None:
         self.ranges = _leaf_ranges(self.tree.body, ())
         self.reducing = {leaf.statement: self._reducing(leaf) for leaf in _leaves(self.tree.body)}
+        self.mixed = dict(filter(None, map(self._mixed, _leaves(self.tree.body))))
         for s in self.tree.program.statements:
             self.counts.setdefault(s.name, Counter())
 
@@ -220,7 +223,10 @@ class _Runner:
         for stage in staged:
             memory[("loaded", stage.statement)] = dict(memory)
         for leaf in _leaves((node,)) if isinstance(node, Loop) else ():
-            if self.reducing[leaf.statement][:1] == (node.name,):
+            if leaf.statement in self.mixed:
+                if self.mixed[leaf.statement] == node.name:
+                    self.start_all(leaf, memory)
+            elif self.reducing[leaf.statement][:1] == (node.name,):
                 self.start(node, leaf, values, memory)
         if isinstance(node, Loop):
             self.loop(node, values, memory)
@@ -240,6 +246,35 @@ class _Runner:
         scope = path.index(place) + 1 if place is not None else 0
         written = frozenset().union(*(s.names for s in leaf.write.subscripts), frozenset())
         return tuple(name for name in path[scope:] if name not in written)
+
+    def _mixed(self, leaf: Leaf) -> tuple[str, str] | None:
+        """Return (leaf, outermost loop) when an element is written at several places of its loops.
+
+        Places are told apart by the loops that the write moves with.
+        """
+        s = self.tree.program.statement_by_name.get(leaf.statement)
+        if s is None or leaf.reduction is None or leaf.reduction.init != "identity":
+            return None
+        path = [loop.name for loop in self.tree.path(leaf.statement)]
+        if not s.reduction_indices or not path:
+            return None
+        if any(b.array.name == leaf.write.array for b in self.tree.buffers):
+            return None
+        moving = [name for name in path if name not in self.reducing[leaf.statement]]
+        box = [bound for n in path for bound in (name(n) - self.ranges[n][0],
+                                                 self.ranges[n][1] - name(n))]  # fmt: skip
+        seen: dict[Any, tuple[int, ...]] = {}
+        for values in _rows([*leaf.constraints, *box], path):
+            place = tuple(values[n] for n in moving)
+            if seen.setdefault(_element(leaf.write, values), place) != place:
+                return leaf.statement, path[0]
+        return None if self.reducing[leaf.statement] else (leaf.statement, path[0])
+
+    def start_all(self, leaf: Leaf, memory: Memory) -> None:
+        s = self.tree.program.statement(leaf.statement)
+        kept = [i for i in s.indices if i not in s.reduction_indices]
+        for row in _rows([c for c in s.constraints if c.names <= set(kept)], kept):
+            memory[_element(s.write, row)] = IDENTITY
 
     def start(self, node: Loop, leaf: Leaf, values: dict[str, int], memory: Memory) -> None:
         """Give every result of a reduction below ``node`` the identity."""
@@ -303,6 +338,7 @@ class _Runner:
         relaxed = leaf.reduction is not None and _relaxed(program, leaf.write.array, leaf.reduction)
         starts_here = leaf.reduction is not None and leaf.reduction.init == "identity"
         starts_here = starts_here and not self.reducing[leaf.statement]
+        starts_here = starts_here and leaf.statement not in self.mixed
         step = _Step(leaf.expr, leaf.write, leaf.reduction, relaxed, label, starts_here)
         loaded = memory.get(("loaded", leaf.statement))
         if loaded is None:
@@ -376,7 +412,7 @@ def _result_ranges(leaf: Leaf, above: tuple[Loop, ...]) -> dict[str, tuple[int, 
     written = frozenset().union(*(s.names for s in leaf.write.subscripts), frozenset())
     kept = tuple(loop for loop in above if loop.name in written)
     names = {loop.name for loop in kept}
-    return _ranges_of([c for c in leaf.constraints if c.names <= names], kept)
+    return _ranges_of([c for c in leaf.constraints if c.names <= names], kept, wanted=False)
 
 
 def _result_constraints(leaf: Leaf, tree: Tree) -> list[Affine]:
@@ -391,7 +427,10 @@ def _result_constraints(leaf: Leaf, tree: Tree) -> list[Affine]:
     return free
 
 
-def _ranges_of(given: Sequence[Affine], above: tuple[Loop, ...]) -> dict[str, tuple[int, int]]:
+def _ranges_of(
+    given: Sequence[Affine], above: tuple[Loop, ...], wanted: bool = True
+) -> dict[str, tuple[int, int]]:
+    """Return the range of every loop; nothing when there is none and none is ``wanted``."""
     constraints: list[Affine] = list(given)
     for loop in above:
         if loop.extent is not None:
@@ -400,11 +439,13 @@ def _ranges_of(given: Sequence[Affine], above: tuple[Loop, ...]) -> dict[str, tu
     try:
         box = interval_box(constraints, names)
     except ValueError:  # no single constraint bounds a loop: along diagonals, for one
-        box = _exact_box(constraints, names)
+        box = _exact_box(constraints, names, wanted)
     return box if box is not None else dict.fromkeys(names, (0, -1))
 
 
-def _exact_box(constraints: list[Affine], names: list[str]) -> dict[str, tuple[int, int]] | None:
+def _exact_box(
+    constraints: list[Affine], names: list[str], wanted: bool
+) -> dict[str, tuple[int, int]] | None:
     import islpy
 
     def text(form: Affine) -> str:
@@ -421,6 +462,8 @@ def _exact_box(constraints: list[Affine], names: list[str]) -> dict[str, tuple[i
     domain = islpy.Set(f"{{ [{variables}] : {conditions} }}")
     if domain.is_empty():
         return None
+    if not wanted and not domain.is_bounded():
+        return {}
     return {
         name: (domain.dim_min_val(n).to_python(), domain.dim_max_val(n).to_python())
         for n, name in enumerate(names)

@@ -20,7 +20,8 @@ def tree_text(tree: Tree, constraints: bool = False) -> str:
     lines += [f"{s.array} of {s.statement} at {s.loop} in {s.space}" for s in tree.stages]
     for b in tree.buffers:
         shape = ", ".join(map(str, b.array.shape))
-        lines.append(f"{b.array.name}: {b.array.dtype}[{shape}] at {b.loop} align {b.align}")
+        place = f"at {b.loop} align {b.align}{' private' * b.private}"
+        lines.append(f"{b.array.name}: {b.array.dtype}[{shape}] {place}")
     lines += [f"stream {name}" for name in tree.streamed]
     return "\n".join(lines) + "\n"
 

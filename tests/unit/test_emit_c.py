@@ -9,11 +9,13 @@ from harness.compiled_c import call_c, compile_c, needs_compiler
 from harness.inputs import inputs, outputs, random_floats, special_values
 from harness.programs import access, array, box, load, op
 
+import loopstack as ls
 from loopstack.emit.c_expressions import literal
 from loopstack.emit.c_text import emit_c
 from loopstack.ir import operators
 from loopstack.ir.expr import Op
 from loopstack.ir.program import Program, Statement
+from loopstack.kernel import Kernel, Specialization
 from loopstack.reference.interpreter import run
 from loopstack.reference.tolerance import compare, reference
 
@@ -63,6 +65,24 @@ def test_strides_are_parameters():
     np.testing.assert_allclose(data["C"], data["A"] @ data["B"], rtol=1e-5, atol=1e-6)
 
 
+@needs_compiler
+def test_an_extent_that_follows_from_two_others():
+    @ls.kernel
+    def every_second(x: ls.f32["a h"], y: ls.f32["g"]) -> ls.f32["a o"]:
+        a, o = ls.indices("a o")
+        both = ls.named("both", x[a, 2 * o] + y[3 * o + 1])
+        return ls.exp(both) * both
+
+    text = emit_c(every_second.program)
+    assert "float out[restrict a][min_of(floor_div(h + 1, 2), floor_div(g + 1, 3))]" in text
+    sizes = {"a": 3, "h": 11, "g": 14}
+    data = inputs(every_second.program.bind(sizes))
+    both = data["x"][:, 0:10:2] + data["y"][1::3]
+    found = {**data, **outputs(every_second.program.bind(sizes))}
+    call_c(compile_c(text), every_second.program, sizes, found)
+    np.testing.assert_allclose(found["out"], np.exp(both) * both, rtol=1e-5)
+
+
 def _all_operators(dtype: str) -> Program:
     """Return a program with one output an operator, over two inputs of ``dtype``."""
     arrays = [array("x", "n", "input", dtype), array("y", "n", "input", dtype)]
@@ -105,6 +125,25 @@ def test_every_operator(dtype, fill):
         assert compare(arrays[name], expected, allowed) is None, name
 
 
+SCHEDULE = """schedule 1
+split C.n 4 -> no, ni
+reorder C no m k ni
+pack B at C.no as Bp[k, ni]
+vectorize C.ni
+"""
+
+
+@needs_compiler
+def test_the_text_of_a_schedule(golden):
+    sizes = {"m": 3, "k": 5, "n": 6}
+    kernel = Kernel(Specialization(programs.matmul(), sizes, "avx2")).with_schedule(SCHEDULE)
+    text = ls.emit_c(kernel, scheduled=True)
+    golden(text, "scheduled.c")
+    data = {**inputs(kernel.program), **outputs(kernel.program)}
+    call_c(compile_c(text), kernel.program, {}, data)
+    np.testing.assert_allclose(data["C"], data["A"] @ data["B"], rtol=1e-5, atol=1e-6)
+
+
 def test_literals():
     assert literal(0.1, "f32") == "0.1f"
     assert literal(0.1, "f64") == "0.1"
@@ -127,5 +166,5 @@ def test_names_that_c_reserves():
     )
     text = emit_c(Program("main", ("n",), arrays, (statement,)))
     compile_c(text)
-    assert "const float *restrict for_" in text
+    assert "const float for_[restrict n]" in text
     assert "int main_(" in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import programs
+from harness import programs, scratch
 from harness import scheduled_programs as more
 from harness.golden import Golden
 from harness.tree_text import tree_text
@@ -21,6 +21,7 @@ PROGRAMS = {
     "seidel": more.seidel().bind({"T": 4, "N": 7}),
     "scaled": more.scaled_rows().bind({"n": 5}),
     "lu": programs.lu().bind({"N": 6}),
+    "lent": scratch.lent_row().bind({"N": 4}),
     "conv": more.conv_1d().bind({"o": 10, "r": 3}),
 }
 CASES = {
@@ -28,6 +29,16 @@ CASES = {
     "split_of_a_split": ("matmul", "split C.m 6 -> mo, mi tail=peel; split C.mi 4 -> a, b"),
     "split_keeps_the_kind_inside": ("matmul", "vectorize C.n; split C.n 4 -> n, v"),
     "tile": ("matmul", "tile C.m C.n 4 2 -> mo, no, mi, ni tail=mask"),
+    "tile_along_hyperplanes": (
+        "seidel", "tile S.t S.i 4 4 along t + i, t - i -> to, io, ti, ii"
+    ),
+    "tile_of_more_loops_than_hyperplanes": (
+        "matmul", "vectorize C.k; tile C.m C.n C.k 4 along m + n -> d, m, n, k tail=mask"
+    ),
+    "tile_of_tiles_along_hyperplanes": (
+        "seidel", "tile S.t S.i 4 4 along t + i, t - i -> a, b, t, i; "
+        "tile S.t S.i 2 2 along t + i, t - i -> c, d, t, i"
+    ),
     "join_undoes_split": ("matmul", "split C.m 4 -> mo, mi; join C.mo C.mi -> m"),
     "join": ("matmul", "join C.m C.n -> f"),
     "reorder_keeps_unlisted_places": ("matmul", "reorder C k m"),
@@ -38,8 +49,13 @@ CASES = {
     "skew_of_tiles": ("seidel", "tile S.t S.i 2 2 -> to, io, ti, ii; skew S.io S.to 1"),
     "wavefront": ("seidel", "skew S.i S.t 1; wavefront S.t S.i -> w"),
     "map": ("seidel", "map S.t S.i -> w = 2*t + i, p = t"),
+    "map_into_a_deeper_nest": ("lu", "distribute S0.k; map S0.k S0.i -> a = k, b = i, c = i"),
+    "map_onto_every_other_value": ("seidel", "map S.t S.i -> a = t + i, b = t - i"),
+    "map_of_a_statement": ("scaled", "distribute S0.j; map S0 -> c = 1"),
     "distribute_in_another_order": ("scaled", "distribute S0.j -> S2, S0, S1"),
     "expand": ("scaled", "expand t at S0.i S0.j; distribute S0.j; distribute S0.i"),
+    "privatize": ("scaled", "privatize t at S0.j; parallelize S0.i"),
+    "privatize_some_uses": ("lent", "privatize t at S2.i -> u; parallelize S2.i"),
     "partition": ("lu", "partition S1 where j < 2*i -> R"),
     "partition_upper_part_first": ("seidel", "partition S where i > 3 -> R"),
     "wrap": ("blur", "wrap y.i -> once"),

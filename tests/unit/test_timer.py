@@ -113,7 +113,18 @@ def test_interleaving_rotates_who_goes_first() -> None:
         return Logged(1.0)
 
     interleave({"a": named("a"), "b": named("b"), "c": named("c")}, rounds=3)
-    assert "".join(order[3:]) == "abcbcacab"
+    assert "".join(order) == "abcabc" + "abcbcacab"  # each warms up twice
+
+
+def test_the_warm_up_of_long_runs_is_the_first_round() -> None:
+    runs: list[int] = []
+
+    def long(samples: int, repeats: int) -> list[float]:
+        runs.append(samples)
+        return [1e9] * samples
+
+    assert interleave({"long": long}, rounds=2)["long"].samples == (1e9, 1e9)
+    assert len(runs) == 2
 
 
 def test_wall_clock_counts_calls() -> None:

@@ -41,5 +41,19 @@ def sizes_of(name: str, dataset: str) -> dict[str, int]:
 
 def data_of(name: str, dataset: str) -> dict[str, Any]:
     """Return the initial arrays and scalars of a data set."""
+    sizes = sizes_of(name, dataset)
+    make = standard_inputs_of(name) or load(name).inputs_function
+    return {} if make is None else dict(make(sizes, 0))
+
+
+def verification_of(name: str, dataset: str) -> dict[str, Any] | None:
+    """Return other data to compare results on, where those of the standard data are rounding."""
     make = load(name).inputs_function
-    return {} if make is None else dict(make(sizes_of(name, dataset), 0))
+    if standard_inputs_of(name) is None or make is None:
+        return None
+    return dict(make(sizes_of(name, dataset), 0))
+
+
+def standard_inputs_of(name: str) -> Any:
+    """Return the benchmark's own data where the kernel registers other data for measuring."""
+    return getattr(import_module(f"{__name__}.{module_name(name)}"), "standard_inputs", None)
