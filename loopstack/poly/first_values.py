@@ -10,8 +10,8 @@ not sure, checks of order must see the write:
 
 The program gets the statement at the same place in its own order.
 
-A reduction with loops that run over results and terms at once (poly/mixing.py) cannot tell its
-first visits; it gets the statement ahead of all its loops, and lowering keeps it.
+A reduction with loops that run over results and terms at once, or that do not tell its results
+(poly/mixing.py), gets the statement ahead of all its loops, and lowering keeps it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from loopstack.ir.loop_tree import Leaf, Loop, Node, Tree
 from loopstack.ir.operators import identity
 from loopstack.ir.program import Access, Program, Statement
 from loopstack.poly.dependence import source_order
-from loopstack.poly.mixing import mixes
+from loopstack.poly.mixing import mixes, tells_results
 from loopstack.poly.results import couples, reduction_loops, results_of, starts_anew
 
 PREFIX = "start of "
@@ -77,7 +77,8 @@ class _FirstValues:
         statement = tree.program.statement(name)
         if not statement.reduction_indices or not path[scope:]:
             return None
-        mixed = not reducing or mixes(statement, leaf, path[scope:])
+        loops = statement, leaf, path[scope:]
+        mixed = not reducing or not tells_results(*loops) or mixes(*loops)
         depth = next(n for n, loop in enumerate(path) if loop.name in reducing or mixed)
         kept = tuple(loop for loop in path[depth:] if loop.name not in reducing)
         above, top = path[:depth], path[depth]

@@ -1,9 +1,13 @@
-"""Does a loop run over the results of a reduction and over their terms at once?
+"""Do the loops of a reduction tell its results, each of them once?
 
-A skew or a map may put both into one loop. Then iterations of it visit an element several times,
-although the write moves with the loop, and the elements written cannot be told from the loops:
+A skew or a map may put results and terms into one loop. Then iterations of it visit an element
+several times, although the write moves with the loop:
 
     for i: for k: C[i] += A[i, k]        w = i + k, p = k:    for w: for p: C[w - p] += ..
+
+Or what bounds a result may mention a loop that the write does not move with:
+
+    for o: for v in 0 .. 2: for k: C[2*o + v] += ..     w = 2*o + v:    for o: for w: for k: C[w]
 """
 
 from __future__ import annotations
@@ -27,6 +31,34 @@ def mixes(statement: Statement, leaf: Leaf, path: Sequence[Loop]) -> bool:
     if not moving or not statement.reduction_indices:
         return False
     return not _stay_apart(statement, leaf, moving, outside) and comes_back(leaf, path, moving)
+
+
+def tells_results(statement: Statement, leaf: Leaf, path: Sequence[Loop]) -> bool:
+    """Tell whether what bounds the results alone keeps them inside those of the program."""
+    outside = reduction_loops(leaf, path)
+    if not couples(leaf, outside, [loop.name for loop in path if loop.name not in outside]):
+        return True
+    bounds, binding = results_of(leaf, outside), dict(leaf.binding)
+    results = [loop for loop in path if loop.name not in outside]
+    ranges = box_ranges(results, bounds)
+    wanted = [
+        form.substitute(binding) for form in results_of(statement, statement.reduction_indices)
+    ]
+    unsure = [f for f in wanted if f not in bounds and interval(f, ranges)[0] < 0]
+    if any(not form.names.isdisjoint(outside) for form in unsure):
+        return False
+    return not unsure or not _leaves(results, bounds, unsure)
+
+
+def _leaves(results: Sequence[Loop], bounds: Sequence[Affine], domain: Sequence[Affine]) -> bool:
+    """Tell whether loops within bounds leave a domain."""
+    mentioned = frozenset().union(*(form.names for form in (*bounds, *domain)))
+    names = {n: f"x{i}" for i, n in enumerate(sorted(mentioned.union(x.name for x in results)))}
+    inside = [f"{isl.form_text(form, names)} >= 0" for form in bounds]
+    inside += [f"0 <= {names[loop.name]} < {loop.extent}" for loop in results
+               if loop.extent is not None]  # fmt: skip
+    outside = isl.disjunction(f"{isl.form_text(form, names)} < 0" for form in domain)
+    return not isl.is_empty(list(names.values()), isl.conjunction([*inside, f"({outside})"]))
 
 
 def comes_back(

@@ -24,7 +24,23 @@ statement C(i, j, k) order 0 0 0 0
   where i; 5 - i; j; 5 - j; k; 5 - k
   update sum C[i + j] = mul(A[i, k], B[j])
 """
+TRIANGLE = """
+program triangle
+input A: i64[7, 7]
+inout C: i64[7]
+statement C(i, k) order 0 0 0
+  where i; 6 - i; k; i - 1 - k
+  reduce sum C[i] = A[i, k]
+"""
 SCHEDULED = {
+    "blocks of results that the write does not tell": (
+        TRIANGLE,
+        "split C.i 2 -> o, v; skew C.v C.o 2",
+    ),
+    "one block of results that the write does not tell": (
+        TRIANGLE,
+        "split C.i 8 -> o, v; skew C.v C.o 8; reverse C.v",
+    ),
     "accumulators of one element": (DIAGONALS, "reorder C k i j; unroll C.i; unroll C.j"),
 }
 

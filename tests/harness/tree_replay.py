@@ -268,7 +268,25 @@ class _Runner:
             place = tuple(values[n] for n in moving)
             if seen.setdefault(_element(leaf.write, values), place) != place:
                 return leaf.statement, path[0]
-        return None if self.reducing[leaf.statement] else (leaf.statement, path[0])
+        told = self.reducing[leaf.statement] and not self._leaves_results(leaf)
+        return None if told else (leaf.statement, path[0])
+
+    def _leaves_results(self, leaf: Leaf) -> bool:
+        """Tell whether constraints on the loops of results allow more than the program's results.
+
+        A constraint may bound them together with a loop that the write does not move with.
+        """
+        s = self.tree.program.statement(leaf.statement)
+        path = self.tree.path(leaf.statement)
+        kept = [x.name for x in path if x.name not in self.reducing[leaf.statement]]
+        outside = _box_of_results(leaf, [x for x in path if x.name in kept])
+        if outside is None:
+            return True
+        free = [c for c in s.constraints if c.names.isdisjoint(s.reduction_indices)]
+        indices = [i for i in s.indices if i not in s.reduction_indices]
+        wanted = {_element(s.write, row) for row in _rows(free, indices)}
+        rows = _rows([*_result_constraints(leaf, self.tree), *outside], kept)
+        return any(_element(leaf.write, row) not in wanted for row in rows)
 
     def start_all(self, leaf: Leaf, memory: Memory) -> None:
         s = self.tree.program.statement(leaf.statement)
@@ -282,9 +300,9 @@ class _Runner:
         below = names[names.index(node.name) :]
         reducing = self.reducing[leaf.statement]
         kept = [name for name in below if name not in reducing]
-        for row in _rows(
-            [c.substitute(values) for c in _result_constraints(leaf, self.tree)], kept
-        ):
+        results = [x for x in self.tree.path(leaf.statement) if x.name not in reducing]
+        bounds = [*_result_constraints(leaf, self.tree), *(_box_of_results(leaf, results) or ())]
+        for row in _rows([c.substitute(values) for c in bounds], kept):
             element = _element(leaf.write, {**values, **row})
             staged = ("loaded", leaf.statement) in memory
             memory[("dirty", leaf.statement, element) if staged else element] = IDENTITY
@@ -413,6 +431,15 @@ def _result_ranges(leaf: Leaf, above: tuple[Loop, ...]) -> dict[str, tuple[int, 
     kept = tuple(loop for loop in above if loop.name in written)
     names = {loop.name for loop in kept}
     return _ranges_of([c for c in leaf.constraints if c.names <= names], kept, wanted=False)
+
+
+def _box_of_results(leaf: Leaf, kept: Sequence[Loop]) -> list[Affine] | None:
+    """Return bounds of the loops of results; None when nothing bounds one of them."""
+    names = [loop.name for loop in kept]
+    box = _ranges_of([c for c in leaf.constraints if c.names <= set(names)], tuple(kept), False)
+    if box.keys() < set(names):
+        return None
+    return [b for n, (low, high) in box.items() for b in (name(n) - low, high - name(n))]
 
 
 def _result_constraints(leaf: Leaf, tree: Tree) -> list[Affine]:
