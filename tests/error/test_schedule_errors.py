@@ -9,6 +9,7 @@ import pytest
 from harness import programs
 from harness import scheduled_programs as more
 from harness.imperfect import carried_row
+from harness.witnesses import Replay
 
 from loopstack.errors import (
     ArgumentError,
@@ -16,6 +17,7 @@ from loopstack.errors import (
     LoopStackError,
     ScheduleSyntaxError,
 )
+from loopstack.poly import legality
 from loopstack.poly.legality import Violation
 from loopstack.schedule.script import Schedule, build, check
 
@@ -57,6 +59,19 @@ def test_message(kind: str, program: str, script: str, message: str) -> None:
     with pytest.raises(CLASSES[kind]) as refused:
         check(Schedule.parse(script), PROGRAMS[program])
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("case", [case for case in cases() if case[0] == "illegal"])
+def test_witnesses_are_true(case: tuple[str, str, str, str]) -> None:
+    schedule, program = Schedule.parse(case[2]), PROGRAMS[case[1]]
+    with pytest.raises(IllegalSchedule) as refused:
+        check(schedule, program)
+    witness = refused.value.witness
+    if isinstance(witness, Violation):  # others are of commands that rewrite the program
+        trees = [build(Schedule(schedule.commands[: n + 1]), program)
+                 for n in range(len(schedule.commands))]  # fmt: skip
+        (tree,) = [tree for tree in trees if legality.check(tree) == witness]
+        Replay(tree, witness).check()
 
 
 def test_syntax_errors_carry_their_position() -> None:

@@ -25,12 +25,15 @@ COEFFICIENTS = (0, 0, 0, 1, 1, -1, 2, -2, 3)
 @st.composite
 def mapped_scripts(
     draw: st.DrawFn, program: Program, most_commands: int = 6, legal: bool = True,
-    lines: Sequence[Line] = (),
+    lines: Sequence[Line] = (), others: bool = True,
 ) -> Schedule:  # fmt: skip
-    """Draw a script with maps, fusions and other commands; ``lines`` may add kinds of lines."""
+    """Draw a script with maps, fusions and, where wanted, ``others`` of any kind.
+
+    ``lines`` may add kinds of lines.
+    """
     schedule = Schedule.parse("schedule 1\n")
     tree = build(schedule, program)
-    makers = (_map, _map, _fuse, _distribute, _tile, any_move, *lines)
+    makers = (_map, _map, _fuse, _distribute, _tile, *((any_move,) * others), *lines)
     for number in range(draw(st.integers(0, most_commands))):
         line = draw(st.sampled_from(makers))(draw, tree, number)
         if line is None:

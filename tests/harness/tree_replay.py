@@ -454,6 +454,13 @@ def _result_constraints(leaf: Leaf, tree: Tree) -> list[Affine]:
     return free
 
 
+def rows_of(leaf: Leaf, above: tuple[Loop, ...]) -> Iterator[dict[str, int]]:
+    """Yield the values of the loops above a leaf at which it runs, in order."""
+    box = _ranges_of(leaf.constraints, above)
+    bounds = [b for n, (low, high) in box.items() for b in (name(n) - low, high - name(n))]
+    return _rows([*leaf.constraints, *bounds], [loop.name for loop in above])
+
+
 def _ranges_of(
     given: Sequence[Affine], above: tuple[Loop, ...], wanted: bool = True
 ) -> dict[str, tuple[int, int]]:
@@ -498,5 +505,5 @@ def _exact_box(
 
 
 __all__ = [
-    "MODES", "agrees", "instances_of", "program_instances", "run_program", "run_tree",
+    "MODES", "agrees", "instances_of", "program_instances", "rows_of", "run_program", "run_tree",
 ]  # fmt: skip
