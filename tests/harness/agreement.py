@@ -23,6 +23,8 @@ from loopstack.machine.features import runnable_isa
 from loopstack.reference.tolerance import compare, reference
 from loopstack.schedule.script import Schedule, check
 
+Results = Mapping[str, tuple[np.ndarray, np.ndarray]]
+
 
 def script(commands: str) -> Schedule:
     """Return the schedule of commands with semicolons between them."""
@@ -33,20 +35,24 @@ def as_c(program: Program, schedule: Schedule, isa: str = "avx2", threads: int =
     """Fail unless the lowered nest agrees with the interpreter."""
     nest = lower(check(schedule, program), isa, threads=threads)
     data = inputs(program)
+    wanted = reference(program, data)
     for name, found in run_nest_guarded(nest, program, data).items():
         for result in found:
-            _assert_close(program, data, {name: result}, nest)
+            _assert_close(wanted, {name: result}, nest)
 
 
-def natively(program: Program, schedule: Schedule, threads: int = 1) -> None:
-    """Fail unless machine code agrees with the interpreter."""
+def natively(
+    program: Program, schedule: Schedule, threads: int = 1, data: Arrays | None = None
+) -> None:
+    """Fail unless machine code agrees with the interpreter, on random numbers or on ``data``."""
     kernel = Kernel(Specialization(program, {}, runnable_isa(), threads), schedule)
     _ = kernel.compiled
-    data = inputs(program)
+    data = inputs(program) if data is None else data
     report = run_in_fork(lambda: [_run(kernel, data, side) for side in ("high", "low")])
     assert report.ok, f"{report}\n{kernel.nest}"
+    wanted = reference(program, data)
     for found in report.value:
-        _assert_close(program, data, found, kernel.nest)
+        _assert_close(wanted, found, kernel.nest)
 
 
 def _run(kernel: Kernel, data: Arrays, side: str) -> Arrays:
@@ -61,10 +67,7 @@ def _run(kernel: Kernel, data: Arrays, side: str) -> Arrays:
     return {name: arrays[name].copy() for name in written}
 
 
-def _assert_close(
-    program: Program, data: Arrays, found: Mapping[str, np.ndarray], nest: str
-) -> None:
-    wanted = reference(program, data)
+def _assert_close(wanted: Results, found: Mapping[str, np.ndarray], nest: str) -> None:
     for name, result in found.items():
         mismatch = compare(result, *wanted[name])
         assert mismatch is None, f"{name}{mismatch}\n{nest}"
