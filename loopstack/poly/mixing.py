@@ -34,26 +34,42 @@ def mixes(statement: Statement, leaf: Leaf, path: Sequence[Loop]) -> bool:
 
 
 def tells_results(statement: Statement, leaf: Leaf, path: Sequence[Loop]) -> bool:
-    """Tell whether what bounds the results alone keeps them inside those of the program."""
+    """Tell whether what bounds the results alone gives those of the program.
+
+    It may give too many, where a constraint on a loop that moves with results mentions one that
+    does not: v of ``2*o <= v < 2*o + 2``. Or too few, where loops that move with results bound
+    terms: results without terms would be left out.
+    """
     outside = reduction_loops(leaf, path)
-    if not couples(leaf, outside, [loop.name for loop in path if loop.name not in outside]):
-        return True
-    bounds, binding = results_of(leaf, outside), dict(leaf.binding)
     results = [loop for loop in path if loop.name not in outside]
+    reduced, binding = set(statement.reduction_indices), dict(leaf.binding)
+    of_terms = [form.substitute(binding) for form in statement.constraints
+                if not form.names.isdisjoint(reduced)]  # fmt: skip
+    of_terms = [form for form in of_terms if form.names.isdisjoint(outside)]
+    is_coupled = couples(leaf, outside, [loop.name for loop in results])
+    if not of_terms and not is_coupled:
+        return True
+    bounds = results_of(leaf, outside)
+    wanted = [form.substitute(binding) for form in results_of(statement, reduced)]
+    if is_coupled and not _imply(results, bounds, wanted):
+        return False
+    return _imply(results, wanted, of_terms)
+
+
+def _imply(results: Sequence[Loop], bounds: Sequence[Affine], domain: Sequence[Affine]) -> bool:
+    """Tell whether loops within bounds stay inside a domain over them."""
+    names = {loop.name for loop in results}
     ranges = box_ranges(results, bounds)
-    wanted = [
-        form.substitute(binding) for form in results_of(statement, statement.reduction_indices)
-    ]
-    unsure = [f for f in wanted if f not in bounds and interval(f, ranges)[0] < 0]
-    if any(not form.names.isdisjoint(outside) for form in unsure):
+    unsure = [f for f in domain if f not in bounds and interval(f, ranges)[0] < 0]
+    if any(not form.names <= names for form in unsure):
         return False
     return not unsure or not _leaves(results, bounds, unsure)
 
 
 def _leaves(results: Sequence[Loop], bounds: Sequence[Affine], domain: Sequence[Affine]) -> bool:
     """Tell whether loops within bounds leave a domain."""
-    mentioned = frozenset().union(*(form.names for form in (*bounds, *domain)))
-    names = {n: f"x{i}" for i, n in enumerate(sorted(mentioned.union(x.name for x in results)))}
+    mentioned = frozenset(x.name for x in results).union(*(form.names for form in bounds))
+    names = {n: f"x{i}" for i, n in enumerate(sorted(mentioned))}
     inside = [f"{isl.form_text(form, names)} >= 0" for form in bounds]
     inside += [f"0 <= {names[loop.name]} < {loop.extent}" for loop in results
                if loop.extent is not None]  # fmt: skip

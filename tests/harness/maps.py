@@ -59,11 +59,11 @@ def _map(draw: st.DrawFn, tree: Tree, number: int) -> str:
 
 
 def draw_band(draw: st.DrawFn, path: Sequence[Loop]) -> Sequence[Loop]:
-    """Draw loops directly inside each other."""
+    """Draw loops directly inside each other, four at most."""
     if not path:
         return ()
     first = draw(st.integers(0, len(path) - 1))
-    return path[first : draw(st.integers(first + 1, len(path)))]
+    return path[first : draw(st.integers(first + 1, min(first + 4, len(path))))]
 
 
 def draw_form(draw: st.DrawFn, indices: Sequence[str]) -> str:

@@ -272,21 +272,20 @@ class _Runner:
         return None if told else (leaf.statement, path[0])
 
     def _leaves_results(self, leaf: Leaf) -> bool:
-        """Tell whether constraints on the loops of results allow more than the program's results.
+        """Tell whether constraints on the loops of results allow more or fewer than there are.
 
-        A constraint may bound them together with a loop that the write does not move with.
+        A constraint may bound them together with a loop that the write does not move with; loops
+        that the write does move with may bound terms.
         """
         s = self.tree.program.statement(leaf.statement)
-        path = self.tree.path(leaf.statement)
-        kept = [x.name for x in path if x.name not in self.reducing[leaf.statement]]
-        outside = _box_of_results(leaf, [x for x in path if x.name in kept])
-        if outside is None:
-            return True
+        reducing, binding = self.reducing[leaf.statement], dict(leaf.binding)
+        kept = tuple(x for x in self.tree.path(leaf.statement) if x.name not in reducing)
         free = [c for c in s.constraints if c.names.isdisjoint(s.reduction_indices)]
-        indices = [i for i in s.indices if i not in s.reduction_indices]
-        wanted = {_element(s.write, row) for row in _rows(free, indices)}
-        rows = _rows([*_result_constraints(leaf, self.tree), *outside], kept)
-        return any(_element(leaf.write, row) not in wanted for row in rows)
+        of_terms = [c.substitute(binding) for c in s.constraints if c not in free]
+        of_terms = [form for form in of_terms if form.names.isdisjoint(reducing)]
+        allowed = [c for c in leaf.constraints if c.names.isdisjoint(reducing)]
+        wanted = [c.substitute(binding) for c in free]
+        return _allow(kept, allowed, wanted) or _allow(kept, wanted, of_terms)
 
     def start_all(self, leaf: Leaf, memory: Memory) -> None:
         s = self.tree.program.statement(leaf.statement)
@@ -300,8 +299,9 @@ class _Runner:
         below = names[names.index(node.name) :]
         reducing = self.reducing[leaf.statement]
         kept = [name for name in below if name not in reducing]
-        results = [x for x in self.tree.path(leaf.statement) if x.name not in reducing]
-        bounds = [*_result_constraints(leaf, self.tree), *(_box_of_results(leaf, results) or ())]
+        results = tuple(x for x in self.tree.path(leaf.statement) if x.name not in reducing)
+        box = _box_of_results(leaf.constraints, results) or ()
+        bounds = [*_result_constraints(leaf, self.tree), *box]
         for row in _rows([c.substitute(values) for c in bounds], kept):
             element = _element(leaf.write, {**values, **row})
             staged = ("loaded", leaf.statement) in memory
@@ -433,11 +433,25 @@ def _result_ranges(leaf: Leaf, above: tuple[Loop, ...]) -> dict[str, tuple[int, 
     return _ranges_of([c for c in leaf.constraints if c.names <= names], kept, wanted=False)
 
 
-def _box_of_results(leaf: Leaf, kept: Sequence[Loop]) -> list[Affine] | None:
-    """Return bounds of the loops of results; None when nothing bounds one of them."""
+def _allow(kept: tuple[Loop, ...], given: Sequence[Affine], wanted: Sequence[Affine]) -> bool:
+    """Tell whether loops within the given constraints break one of those wanted."""
     names = [loop.name for loop in kept]
-    box = _ranges_of([c for c in leaf.constraints if c.names <= set(names)], tuple(kept), False)
-    if box.keys() < set(names):
+    if not wanted or all(form.is_constant and form.const >= 0 for form in wanted):
+        return False
+    if any(not form.names <= set(names) for form in wanted):
+        return True
+    bounds = _box_of_results(given, kept)
+    if bounds is None:
+        return not set(wanted) <= set(given)
+    rows = _rows([*given, *bounds], names)
+    return any(form.evaluate(row) < 0 for row in rows for form in wanted)
+
+
+def _box_of_results(given: Sequence[Affine], kept: tuple[Loop, ...]) -> list[Affine] | None:
+    """Return bounds of the loops of results; None when nothing bounds one of them."""
+    names = {loop.name for loop in kept}
+    box = _ranges_of([c for c in given if c.names <= names], kept, wanted=False)
+    if box.keys() < names:
         return None
     return [b for n, (low, high) in box.items() for b in (name(n) - low, high - name(n))]
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from harness import programs
 from harness import scheduled_programs as more
 from harness.imperfect import PROGRAMS as IMPERFECT
 from harness.maps import mapped_scripts, parallelize, privatize
+from harness.parts import parts_of, whole_program
 from harness.scratch import PROGRAMS as SCRATCH
 from harness.tree_replay import agrees, instances_of, program_instances, run_program
-from hypothesis import event, given, note
+from hypothesis import assume, event, given, note
 from hypothesis import strategies as st
 
+from loopstack.ir.loop_tree import Tree
 from loopstack.ir.printer import print_program
 from loopstack.ir.program import Program
 from loopstack.poly import legality
@@ -34,12 +38,20 @@ def cases(draw: st.DrawFn) -> tuple[Program, Schedule]:
     return bound, script
 
 
+def _whole(tree: Tree, parts: Mapping[str, str]) -> Program:
+    whole = whole_program(tree.program, parts)
+    assume(whole is not None)
+    assert whole is not None
+    return whole
+
+
 @given(cases())
 def test_check_agrees_with_symbolic_runs(case: tuple[Program, Schedule]) -> None:
     tree = build(case[1], case[0])
     legal = legality.check(tree) is None
     event("legal" if legal else "illegal")
-    assert agrees(tree, run_program(tree.program)) == legal
+    parts = parts_of(case[1])
+    assert agrees(tree, run_program(_whole(tree, parts)), parts) == legal
 
 
 @given(st.data())
@@ -50,19 +62,21 @@ def test_legal_private_copies_change_nothing(data: st.DataObject) -> None:
     script = data.draw(mapped_scripts(program, legal=False, lines=lines))
     note(f"{print_program(program)}{script}")
     tree = build(script, program)
+    parts = parts_of(script)
     legal = legality.check(tree) is None
     event("legal" if legal else "illegal")
-    assert not legal or agrees(tree, run_program(tree.program))
-    wanted, found = run_program(program), run_program(tree.program)
-    assert wanted == found
+    whole = _whole(tree, parts)
+    assert not legal or agrees(tree, run_program(whole), parts)
+    assert run_program(program) == run_program(whole)
 
 
 @given(cases())
 def test_every_instance_runs_exactly_once(case: tuple[Program, Schedule]) -> None:
-    tree = build(case[1], case[0])
-    found, wanted = instances_of(tree), program_instances(tree.program)
+    tree, parts = build(case[1], case[0]), parts_of(case[1])
+    whole = _whole(tree, parts)
+    found, wanted = instances_of(tree, parts), program_instances(whole)
     local = {b.array.name for b in tree.buffers}
-    for s in tree.program.statements:
+    for s in whole.statements:
         if s.write.array in local:
             assert set(found[s.name]) <= set(wanted[s.name])
         else:
