@@ -64,7 +64,7 @@ def _end(program: Program) -> int:
 def _writer_of_all(program: Program, array: str, indices: Indices) -> Statement | None:
     users = [s for s in program.statements
              if s.write.array == array or any(r.array == array for r in s.reads)]  # fmt: skip
-    if any(s.name not in indices for s in users) or reads_initial_values(program, array):
+    if any(s.name not in indices for s in users):
         return None
     writers = [s for s in users if s.write.array == array]
     boxes = {s.name: _box(s, s.write.subscripts) for s in writers}
@@ -72,7 +72,7 @@ def _writer_of_all(program: Program, array: str, indices: Indices) -> Statement 
         if _is_independent(writer, indices[writer.name]) and all(
             _holds(boxes[writer.name], box) for box in boxes.values()
         ):
-            return writer
+            return None if reads_initial_values(program, array) else writer
     return None
 
 
