@@ -83,7 +83,7 @@ def fold(array: Array, uses: list[Use], ranges: Ranges, scope: str | None = None
     names = [loop.name for loop in shared]
     least = names.index(scope) + 1 if scope in names else 0
     for depth in range(len(shared), least - 1, -1):
-        boxes = _local_boxes(array.shape, uses, shared[:depth], ranges)
+        boxes = _local_boxes(array.shape, uses, shared[:depth], least, ranges)
         if boxes is not None:
             common = _droppable(shared[:depth])
             origin = tuple(low for low, _ in boxes)
@@ -112,9 +112,12 @@ def _common_path(paths: list[tuple[For, ...]]) -> tuple[For, ...]:
 
 
 def _local_boxes(
-    shape: Subscripts, uses: list[Use], shared: tuple[For, ...], ranges: Ranges
+    shape: Subscripts, uses: list[Use], shared: tuple[For, ...], scope: int, ranges: Ranges
 ) -> list[Interval] | None:
-    """Return the box one common iteration touches, or None when it may read another's elements."""
+    """Return the box one common iteration touches, or None when it may read another's elements.
+
+    No values pass between iterations of the first ``scope`` loops.
+    """
     common = _droppable(shared)
     boxes: list[Interval] = []
     dropped: list[Affine] = []
@@ -133,20 +136,20 @@ def _local_boxes(
             return None
         boxes.append((low, high))
         dropped.append(outer.pop())
-    if all(form == ZERO for form in dropped):
-        return boxes
-    alone = _outlives_no_other(dropped, boxes, shared, ranges)
+    alone = _outlives_no_other(dropped, boxes, shared, scope, ranges)
     return boxes if alone or _fills_before_reading(uses, common, ranges) else None
 
 
 # ---- may an iteration drop what others wrote? ---------------------------------------------------
 def _outlives_no_other(
-    dropped: list[Affine], boxes: list[Interval], shared: tuple[For, ...], ranges: Ranges
-) -> bool:
-    """Prove that the iterations which touch an element follow one another.
+    dropped: list[Affine], boxes: list[Interval], shared: tuple[For, ...], scope: int,
+    ranges: Ranges,
+) -> bool:  # fmt: skip
+    """Prove that the iterations which touch an element follow one another, on one thread.
 
     They agree in the dropped loops (read as digits, leading ones first), and no loop around a
-    dropped one comes back to it. A parallel loop carries no values in any case.
+    dropped or a parallel one comes back to it with the value: the next time a parallel loop runs,
+    another thread may run the iteration. A parallel loop carries no values in any case.
     """
     forced: set[str] = set()
     for form, (low, high) in zip(dropped, boxes):
@@ -160,10 +163,10 @@ def _outlives_no_other(
     names = frozenset().union(*(form.names for form in dropped))
     if not names <= forced:
         return False
-    last = max(n for n, loop in enumerate(shared) if loop.name in names)
+    tied = [n for n, loop in enumerate(shared) if loop.name in names or loop.kind == "parallel"]
     return all(
         loop.name in names or loop.kind == "parallel" or loop.trip_count == 1
-        for loop in shared[:last]
+        for loop in shared[scope : max(tied, default=0)]
     )
 
 

@@ -63,16 +63,22 @@ def dependences_on(program: Program, array: str) -> list[Dependence]:
     return accesses.dependences() if accesses.writes else []
 
 
+def values_passed_on(program: Program, array: str) -> list[Dependence]:
+    """Return the dependences that pass values of one array: flow and reduction."""
+    accesses = _Accesses.of(program, array)
+    return accesses.passed_on() if accesses.writes and accesses.reads else []
+
+
 def reads_initial_values(program: Program, array: str) -> bool:
     """Tell whether a statement reads elements of ``array`` that none wrote before it.
 
     A reduction that starts from the identity does not read what it updates.
     """
     accesses = _Accesses.of(program, array)
-    maps = map(accesses.map, (accesses.writes, accesses.reads, accesses.schedule))
-    return any(
-        accesses.starts_from_memory(pair) for pair in isl.each_map(isl.without_source(*maps))
-    )
+    if not accesses.reads:
+        return False
+    initial = isl.without_source(accesses.writes or "{ }", accesses.reads, accesses.schedule)
+    return any(accesses.starts_from_memory(pair) for pair in isl.each_map(initial))
 
 
 def domain_text(program: Program) -> str:
@@ -113,12 +119,11 @@ class _Accesses:
     writes: str
     reads: str
     schedule: str
-    parameters: str
 
     @staticmethod
     def of(program: Program, array: str) -> _Accesses:
         names = {f"${s}": f"p{n}" for n, s in enumerate(_size_names(program))}
-        writes, reads = [], []
+        writes, reads, schedule = [], [], []
         for number, s in enumerate(program.statements):
             if s.write.array == array:
                 writes.append(_access_text(program, number, s.write, names))
@@ -127,23 +132,31 @@ class _Accesses:
             if s.reduction is not None and s.write.array == array:
                 accessed.append(s.write)
             reads += [_access_text(program, number, a, names) for a in accessed]
+            if accessed or s.write.array == array:
+                schedule.append(_schedule_text(program, number))
         parameters = f"[{', '.join(names.values())}] -> " if names else ""
-        schedule = [_schedule_text(program, n) for n in range(len(program.statements))]
-        return _Accesses(
-            program, array, "; ".join(writes), "; ".join(reads), "; ".join(schedule), parameters
-        )
-
-    def map(self, text: str) -> Any:
-        return isl.union_map(f"{self.parameters}{{ {text} }}")
+        maps = [f"{parameters}{{ {'; '.join(m)} }}" if m else "" for m in (writes, reads, schedule)]
+        return _Accesses(program, array, *maps)
 
     def dependences(self) -> list[Dependence]:
-        writes, reads = self.map(self.writes), self.map(self.reads)
-        schedule = self.map(self.schedule)
-        found = self._named("output", isl.flows(writes, writes, schedule))
+        found = self._outputs()
         if self.reads:
-            found += self._named("flow", isl.flows(writes, reads, schedule))
-            found += self._named("anti", isl.flows(reads, writes, schedule, writes, must=False))
+            found += self._flows()
+            anti = isl.flows(self.reads, self.writes, self.schedule, self.writes)
+            found += self._named("anti", anti)
         return found
+
+    def passed_on(self) -> list[Dependence]:
+        """Return the dependences that pass values; a sum's updates are among the outputs."""
+        writers = [s for s in self.program.statements if s.write.array == self.array]
+        sums = self._outputs() if any(self._only_updates(s.name) for s in writers) else []
+        return [d for d in sums if d.kind != "output"] + self._flows()
+
+    def _outputs(self) -> list[Dependence]:
+        return self._named("output", isl.flows(self.writes, self.writes, self.schedule))
+
+    def _flows(self) -> list[Dependence]:
+        return self._named("flow", isl.flows(self.writes, self.reads, self.schedule))
 
     def starts_from_memory(self, pair: Any) -> bool:
         """Tell whether the reads of an isl map are no mere updates of a sum that starts anew."""
@@ -152,8 +165,8 @@ class _Accesses:
         return not (anew and self._only_updates(s.name))
 
     def conflicts(self) -> list[tuple[str, str, Any]]:
-        writes, schedule = self.map(self.writes), self.map(self.schedule)
-        touches = writes.union(self.map(self.reads)) if self.reads else writes
+        writes, schedule = isl.union_map(self.writes), isl.union_map(self.schedule)
+        touches = writes.union(isl.union_map(self.reads)) if self.reads else writes
         pairs = isl.ordered_pairs(writes, touches, schedule)
         pairs = pairs.union(isl.ordered_pairs(touches, writes, schedule))
         return [

@@ -18,7 +18,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Union
+from typing import Any
 
 from loopstack.ir.affine import Affine
 from loopstack.ir.program import Access, Program, Statement
@@ -31,7 +31,8 @@ PAIRS_KEPT = 1 << 12
 Forms = tuple[Affine, ...]
 Gap = tuple[int, int]
 Gaps = tuple[tuple[Gap, ...], ...]
-"""``gaps[p][q]``: least and greatest of the target's index q minus the source's index p."""
+"""``gaps[p][q]``: least and greatest of the target's index q minus the source's index p. Behind
+the indices stands zero."""
 Case = tuple[int, Gaps]
 Way = tuple[int, int, bool]
 """(depth, equal indices, whether the next index decides)"""
@@ -40,7 +41,19 @@ End = tuple[str, Access]
 
 Use = tuple[str, Forms, bool]
 """An array, the subscripts with which a statement touches it, and whether it writes."""
-Uses = Union[tuple[Use, ...], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some of the accesses of a statement."""
+
+    uses: tuple[Use, ...]
+
+
+@lru_cache(maxsize=PAIRS_KEPT)
+def part_of(uses: tuple[Use, ...]) -> Part:
+    """Return some accesses as one object; the same ones give the same object."""
+    return Part(uses)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +66,10 @@ class Shape:
     reads: tuple[Access, ...]
 
     @cached_property
-    def uses(self) -> tuple[Use, ...]:
+    def everything(self) -> Part:
         """All accesses, the write first."""
         reads = [(read.array, read.subscripts, False) for read in self.reads]
-        return ((self.write.array, self.write.subscripts, True), *reads)
+        return Part(((self.write.array, self.write.subscripts, True), *reads))
 
     @cached_property
     def domain(self) -> Differences:
@@ -95,35 +108,34 @@ class Distances:
         self.is_relaxed = is_relaxed
         self.proofs: dict[Any, bool] = {}
         self._known: dict[tuple[Forms, Forms], tuple[tuple[Case, ...], bool]] = {}
-        self._hulls: dict[tuple[Uses, Uses], tuple[Case, ...]] = {}
+        self._hulls: dict[tuple[Part | None, Part | None], tuple[Case, ...]] = {}
 
     @property
     def is_free(self) -> bool:
         """Tell that no instances depend."""
         return not self.ways or not (self.cases() or self.updates)
 
-    def cases(self, mine: Uses = None, others: Uses = None) -> tuple[Case, ...]:
+    def cases(self, mine: Part | None = None, others: Part | None = None) -> tuple[Case, ...]:
         """Return strict dependences: for every way to come first, the hull over accesses.
 
         ``mine`` and ``others`` are accesses of the source and the target, None: all of them.
         """
         key = (mine, others)
         if key not in self._hulls:
-            found: dict[int, dict[Gaps, None]] = {}
-            for left, right in self._ordered(mine, others):
-                for way, gaps in self.between(left, right):
-                    found.setdefault(way, {})[gaps] = None
-            hulls = [(way, _hull(list(gaps))) for way, gaps in sorted(found.items())]
-            self._hulls[key] = tuple(hulls)
+            self._hulls[key] = self._all_cases(
+                (mine or self.source.everything).uses, (others or self.target.everything).uses
+            )
         return self._hulls[key]
 
-    def _ordered(self, mine: Uses, others: Uses) -> Iterator[tuple[Forms, Forms]]:
-        """Yield the pairs of subscripts whose accesses need their order."""
-        for array, left, writes in mine or self.source.uses:
-            for other_array, right, overwrites in others or self.target.uses:
+    def _all_cases(self, mine: Sequence[Use], others: Sequence[Use]) -> tuple[Case, ...]:
+        found: dict[int, dict[Gaps, None]] = {}
+        for array, left, writes in mine:
+            for other_array, right, overwrites in others:
                 swaps = self.is_relaxed and writes and overwrites
                 if array == other_array and (writes or overwrites) and not swaps:
-                    yield left, right
+                    for way, gaps in self.between(left, right):
+                        found.setdefault(way, {})[gaps] = None
+        return tuple((way, _hull(list(gaps))) for way, gaps in sorted(found.items()))
 
     @cached_property
     def updates(self) -> tuple[Case, ...]:
@@ -154,6 +166,7 @@ class Distances:
         other = {i: 1 + n + at for at, i in enumerate(self.target.indices)}
         for a, b in zip(left, right):
             _add_equal(base, terms_of(a, mine), terms_of(b, other), b.const - a.const)
+        starts, ends = [*range(1, 1 + n), 0], [*range(1 + n, 1 + n + m), 0]
         cases = []
         for way, equal, is_carried in self.ways if not base.is_empty else ():
             made = base.copy()
@@ -163,8 +176,8 @@ class Distances:
             if is_carried:
                 made.limit(1 + n + way, 1 + way, -1)
             if not made.is_empty:
-                rows = [[made.bounds(1 + p, 1 + n + q) for q in range(m)] for p in range(n)]
-                cases.append((way, tuple(map(tuple, rows))))
+                rows = [tuple([made.bounds(p, q) for q in ends]) for p in starts]
+                cases.append((way, tuple(rows)))
         return tuple(cases), base.is_exact
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from loopstack.ir.program import Program
-from loopstack.poly.dependence import Dependence, dependences_on
+from loopstack.poly.dependence import Dependence, values_passed_on
 
 
 def carried_value(
@@ -16,9 +16,7 @@ def carried_value(
     ``indices`` gives, for the statements that shall use copies, their indices along these loops,
     which all of them share. None: each iteration may use a copy of its own.
     """
-    for dependence in dependences_on(program, array):
-        if dependence.kind not in ("flow", "reduction"):
-            continue
+    for dependence in values_passed_on(program, array):
         ends = {dependence.source, dependence.target}
         if ends.isdisjoint(indices):
             continue

@@ -19,26 +19,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from loopstack.poly.accesses import Place, Touch, View
-from loopstack.poly.distances import Distances, Gaps, Use, Uses, program_distances
+from loopstack.poly.distances import Distances, Gaps, Part, Use, part_of, program_distances
 from loopstack.poly.gaps import Box, Demand, Rows, Terms, combinations, combined_bounds
-from loopstack.poly.nests import UNBOUNDED, Nest, nest_of
+from loopstack.poly.nests import UNBOUNDED, Coefficients, Nest, nest_of
 
 MOST_PROOFS = 1 << 12
 """Proofs kept for a pair of statements."""
 
 
-@dataclass(frozen=True)
-class Which:
+class Which(NamedTuple):
     """The accesses to compare, None: all; ``updates``: of one accumulator, by one statement."""
 
-    mine: Uses = None
-    others: Uses = None
+    mine: Part | None = None
+    others: Part | None = None
     updates: bool = False
 
 
+class Question(NamedTuple):
+    """Two nests to compare, and the order of their accesses where shared loops stand still."""
+
+    left: Nest
+    right: Nest
+    shared: int
+    before: bool
+    which: Which
+    effort: int
+
+
 ALL, UPDATES = Which(), Which(updates=True)
+PLAIN, LIMITED, COMBINED = range(3)
+"""Efforts: indices alone, limits of leaves as well, sums of rows as well."""
 
 
 class FastTest:
@@ -47,8 +60,8 @@ class FastTest:
     def __init__(self, view: View) -> None:
         self.view = view
         self.distances = program_distances(view.program)
-        self._nests: dict[str, Nest] = {}
-        self._parts: dict[str, list[tuple[Place, Uses]]] = {}
+        self._nests: dict[tuple[str, bool], Nest] = {}
+        self._parts: dict[str, list[tuple[Place, Part | None]]] = {}
 
     def open_statements(self) -> set[tuple[str, str]]:
         """Return the pairs (source, target) whose dependences the tree may break."""
@@ -74,7 +87,7 @@ class FastTest:
         """Prove that the tree keeps every dependence from one access to another."""
         names = (first.statement.name, second.statement.name)
         between = self.distances.named(*names)
-        which = Which((_use(first),), (_use(second),))
+        which = Which(part_of((_use(first),)), part_of((_use(second),)))
         if first is second and between.is_relaxed:
             which = UPDATES
         return self._ask(names, (first.carrier, second.carrier), between, which)
@@ -86,16 +99,23 @@ class FastTest:
 
         The accesses are made at ``places``, which may be those of copies.
         """
+        if not (between.updates if which.updates else between.cases(which.mine, which.others)):
+            return True
         shared, before = meeting(*places)
         if not all(self._is_around(n, place, shared) for n, place in zip(names, places)):
             return False
-        left, right = (self._nest(name) for name in names)
-        key = (left, right, shared, before, which)
-        found = between.proofs.get(key)
+        for effort in (PLAIN, LIMITED, COMBINED):
+            left, right = (self._nest(name, effort > PLAIN) for name in names)
+            if self._compared(Question(left, right, shared, before, which, effort), between):
+                return True
+        return False
+
+    def _compared(self, question: Question, between: Distances) -> bool:
+        found = between.proofs.get(question)
         if found is None:
             if len(between.proofs) >= MOST_PROOFS:
                 between.proofs.clear()
-            found = between.proofs[key] = _compare(*key, between)
+            found = between.proofs[question] = _compare(question, between)
         return found
 
     def _is_around(self, name: str, place: Place, count: int) -> bool:
@@ -103,13 +123,14 @@ class FastTest:
         own = self.view.places[name]
         return own is place or all(a is b for a, b in zip(own.loops[:count], place.loops[:count]))
 
-    def _nest(self, name: str) -> Nest:
-        if name not in self._nests:
-            indices = self.view.program.statement(name).indices
-            self._nests[name] = nest_of(self.view.places[name], indices)
-        return self._nests[name]
+    def _nest(self, name: str, limited: bool) -> Nest:
+        key = (name, limited)
+        if key not in self._nests:
+            statement = self.view.program.statement(name)
+            self._nests[key] = nest_of(self.view.places[name], statement, limited)
+        return self._nests[key]
 
-    def _parts_of(self, name: str) -> list[tuple[Place, Uses]]:
+    def _parts_of(self, name: str) -> list[tuple[Place, Part | None]]:
         """Return where a statement touches memory, and by which accesses."""
         if name not in self._parts:
             own = self.view.places.get(name)
@@ -121,13 +142,13 @@ class FastTest:
                 self._parts[name] = self._separate(name)
         return self._parts[name]
 
-    def _separate(self, name: str) -> list[tuple[Place, Uses]]:
+    def _separate(self, name: str) -> list[tuple[Place, Part | None]]:
         """Group the accesses of a statement by the leaf that makes them."""
         places: dict[str, tuple[Place, list[Use]]] = {}
         for touch in self.view.touches_of(self.view.program.statement(name)):
             place = touch.carrier
             places.setdefault(place.leaf.statement, (place, []))[1].append(_use(touch))
-        return [(place, tuple(uses)) for place, uses in places.values()]
+        return [(place, part_of(tuple(uses))) for place, uses in places.values()]
 
 
 def _use(touch: Touch) -> Use:
@@ -158,16 +179,13 @@ def open_pairs(
 
 
 # ---- two nests ----------------------------------------------------------------------------------
-def _compare(
-    left: Nest, right: Nest, shared: int, before: bool, which: Which, between: Distances
-) -> bool:
+def _compare(question: Question, between: Distances) -> bool:
     """Prove that two nests keep some accesses in order, by the loops that they share."""
+    which = question.which
     cases = between.updates if which.updates else between.cases(which.mine, which.others)
-    if not cases:
-        return True
-    demands = _demands(left, shared, between, which.updates)
-    pair = _Pair.of(left, right, shared)
-    return all(pair.keeps(gaps, demands, before) for _, gaps in cases)
+    demands = _demands(question.left, question.shared, between, which.updates)
+    pair = _Pair.of(question)
+    return all(pair.keeps(gaps, demands, question.before) for _, gaps in cases)
 
 
 def _demands(nest: Nest, shared: int, between: Distances, is_update: bool) -> list[Demand]:
@@ -184,42 +202,44 @@ def _demands(nest: Nest, shared: int, between: Distances, is_update: bool) -> li
     ]
 
 
+Beside = tuple[int, int, int, int]
+"""Two indices, and the most and the least of what else moves between them."""
+
+
 @dataclass
 class _Pair:
-    """Rows over the loops that two nests share.
-
-    ``places`` gives the two indices of each row, and what their own loops and constants add.
-    """
+    """Rows over the loops that two nests share, each with the pairs of indices that bound it."""
 
     rows: Rows
-    places: list[tuple[int, int, int, int]]
+    places: list[list[Beside]]
     low: list[int]
     high: list[int]
+    effort: int
 
     @staticmethod
-    def of(left: Nest, right: Nest, shared: int) -> _Pair:
-        terms, places = [], []
-        for p, row in enumerate(left.rows):
-            for q, other in enumerate(right.rows):
-                if row is None or other is None or row[0][:shared] != other[0][:shared]:
-                    continue
-                found = tuple([(n, c) for n, c in enumerate(row[0][:shared]) if c])
-                if found:
-                    a, b = left.inside(p, shared), right.inside(q, shared)
-                    terms.append(found)
-                    places.append((p, q, b[1] - a[0], b[0] - a[1]))
-        high = [UNBOUNDED if e is None else e - 1 for e in left.extents[:shared]]
-        return _Pair(Rows.over(terms, shared), places, [-h for h in high], high)
+    def of(question: Question) -> _Pair:
+        left, right, shared = question.left, question.right, question.shared
+        found: dict[Coefficients, list[Beside]] = {}
+        others = [right.bounds(q, shared) for q in range(len(right.rows))]
+        for p in range(len(left.rows)):
+            for form, (low, high) in left.bounds(p, shared).items():
+                for q, bounds in enumerate(others):
+                    if form in bounds:
+                        least, most = bounds[form]
+                        found.setdefault(form, []).append((p, q, most - low, least - high))
+        terms = [tuple([(n, c) for n, c in enumerate(form) if c]) for form in found]
+        far = [UNBOUNDED if e is None else e - 1 for e in left.extents[:shared]]
+        rows = Rows.over(terms, shared)
+        return _Pair(rows, list(found.values()), [-n for n in far], far, question.effort)
 
     def keeps(self, gaps: Gaps, demands: Sequence[Demand], at_end: bool) -> bool:
-        least = [gaps[p][q][0] - more for p, q, more, _ in self.places]
-        most = [gaps[p][q][1] - less for p, q, _, less in self.places]
-        box = Box(self.rows, self.low[:], self.high[:], least, most)
-        if box.keeps_order(demands, at_end, thorough=False):
-            return True
-        rows = self._combined(least, most)
+        least = [max([gaps[p][q][0] - more for p, q, more, _ in at]) for at in self.places]
+        most = [min([gaps[p][q][1] - less for p, q, _, less in at]) for at in self.places]
+        if any(map(int.__gt__, least, most)):
+            return True  # nothing depends; forms without loops are rows, too
+        rows = self._combined(least, most) if self.effort == COMBINED else self.rows
         box = Box(rows, self.low[:], self.high[:], least, most)
-        return box.keeps_order(demands, at_end, thorough=True)
+        return box.keeps_order(demands, at_end, self.effort > PLAIN)
 
     def _combined(self, least: list[int], most: list[int]) -> Rows:
         """Add combinations of rows, and their bounds."""

@@ -121,27 +121,33 @@ def is_empty(variables: Sequence[str], condition: str) -> bool:
     return _answer(lambda: bool(library().Set(text).is_empty()))
 
 
+@lru_cache(maxsize=1 << 8)
 def union_map(text: str) -> Any:
     return library().UnionMap(text)
 
 
-def flows(
-    source: Any, target: Any, schedule: Any, kill: Any | None = None, must: bool = True
-) -> Any:
+@lru_cache(maxsize=1 << 8)
+def flows(source: str, target: str, schedule: str, kill: str | None = None) -> Any:
     """Return the pairs source instance -> target instance on one element, source last before.
 
-    ``must``: a source hides the sources before it. ``kill``: writes that hide sources as well.
+    A source hides the sources before it. With ``kill``, writes that hide sources, it does not.
     """
-    info = library().UnionAccessInfo.from_sink(target)
-    info = info.set_must_source(source) if must else info.set_may_source(source).set_kill(kill)
-    flow = info.set_schedule_map(schedule).compute_flow()
-    return flow.get_must_dependence() if must else flow.get_may_dependence()
+    info = library().UnionAccessInfo.from_sink(union_map(target))
+    sources = union_map(source)
+    if kill is None:
+        info = info.set_must_source(sources)
+    else:
+        info = info.set_may_source(sources).set_kill(union_map(kill))
+    flow = info.set_schedule_map(union_map(schedule)).compute_flow()
+    return flow.get_must_dependence() if kill is None else flow.get_may_dependence()
 
 
-def without_source(source: Any, target: Any, schedule: Any) -> Any:
+@lru_cache(maxsize=1 << 8)
+def without_source(source: str, target: str, schedule: str) -> Any:
     """Return the accesses of ``target`` to elements that nothing in ``source`` touched before."""
-    info = library().UnionAccessInfo.from_sink(target).set_must_source(source)
-    return info.set_schedule_map(schedule).compute_flow().get_must_no_source()
+    info = library().UnionAccessInfo.from_sink(union_map(target))
+    info = info.set_must_source(union_map(source)).set_schedule_map(union_map(schedule))
+    return info.compute_flow().get_must_no_source()
 
 
 def each_map(relation: Any) -> list[Any]:

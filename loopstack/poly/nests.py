@@ -7,11 +7,13 @@ is found again by identity.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from loopstack.ir.affine import Affine
 from loopstack.ir.loop_tree import Kind
+from loopstack.ir.program import Statement
 from loopstack.poly.accesses import Place
 
 UNBOUNDED = 1 << 64
@@ -22,40 +24,66 @@ Loops = tuple[tuple[str, "int | None", Kind], ...]
 Binding = tuple[tuple[str, Affine], ...]
 
 
+Row = tuple[Coefficients, int]
+Bounds = dict[Coefficients, tuple[int, int]]
+
+
 @dataclass(frozen=True, eq=False)
 class Nest:
     """The loops above a statement, outermost first, and its indices over them.
 
-    ``rows`` has None for an index that is not linear in the loops.
+    ``rows`` has None for an index that is not linear in the loops, and a last row for zero, which
+    stands beside the indices: loops without an index are bounded by it. ``limits`` are rows >= 0.
     """
 
     extents: tuple[int | None, ...]
     kinds: tuple[Kind, ...]
-    rows: tuple[tuple[Coefficients, int] | None, ...]
+    rows: tuple[Row | None, ...]
+    limits: tuple[Row, ...] = ()
+    _bounds: dict[tuple[int, int], Bounds] = field(default_factory=dict)
 
-    @staticmethod
-    def over(loops: Loops, binding: Binding, indices: tuple[str, ...]) -> Nest:
-        at = {name: n for n, (name, _, _) in enumerate(loops)}
-        bound = dict(binding)
-        rows: list[tuple[Coefficients, int] | None] = []
-        for index in indices:
-            form = bound.get(index)
-            terms = form.terms if form is not None else ()
-            if form is None or any(not isinstance(a, str) or a not in at for a, _ in terms):
-                rows.append(None)
-                continue
-            found = [0] * len(at)
-            for atom, c in terms:
-                found[at[atom]] = c  # type: ignore[index]
-            rows.append((tuple(found), form.const))
-        return Nest(tuple(p[1] for p in loops), tuple(p[2] for p in loops), tuple(rows))
+    def bounds(self, number: int, shared: int) -> Bounds:
+        """Return what is known of an index beside a form over the first ``shared`` loops.
 
-    def inside(self, number: int, shared: int) -> tuple[int, int]:
-        """Return (least, greatest) of what the loops below the first ``shared`` add to a row."""
+        The keys are forms; values bound the index minus the form. One form is the index without
+        the inner loops. With a limit, there are more: ``j - 64*kb - 64 >= 0`` bounds ``j`` beside
+        ``64*kb``.
+        """
+        known = self._bounds.get((number, shared))
+        if known is None:
+            known = self._bounds[number, shared] = self._find_bounds(number, shared)
+        return known
+
+    def _find_bounds(self, number: int, shared: int) -> Bounds:
         row = self.rows[number]
-        assert row is not None
-        low = high = row[1]
-        for c, extent in zip(row[0][shared:], self.extents[shared:]):
+        if row is None:
+            return {}
+        coefficients, const = row
+        found = {coefficients[:shared]: _shifted(self._reach(coefficients, shared), const)}
+        for limit, least in self.limits:
+            for sign in (1, -1):
+                rest = [a - sign * b for a, b in zip(coefficients, limit)]
+                low, high = _shifted(self._reach(rest, shared), const - sign * least)
+                if low <= -UNBOUNDED if sign > 0 else high >= UNBOUNDED:
+                    continue
+                key = tuple(rest[:shared])
+                a, b = found.get(key) or self._from_extents(key, coefficients, const)
+                # The index is rest + limit, or rest - limit, and limit >= 0.
+                found[key] = (max(a, low), b) if sign > 0 else (a, min(b, high))
+        return found
+
+    def _from_extents(
+        self, key: Coefficients, coefficients: Coefficients, const: int
+    ) -> tuple[int, int]:
+        """Return the bounds of an index minus a form that extents alone give."""
+        shared = len(key)
+        rest = [a - b for a, b in zip(coefficients, key)] + list(coefficients[shared:])
+        return _shifted(self._reach(rest, 0), const)
+
+    def _reach(self, coefficients: Sequence[int], shared: int) -> tuple[int, int]:
+        """Return (least, greatest) of what the loops below the first ``shared`` add to a form."""
+        low = high = 0
+        for c, extent in zip(coefficients[shared:], self.extents[shared:]):
             if not c:
                 continue
             if extent is None:
@@ -67,12 +95,46 @@ class Nest:
         return low, high
 
 
-def nest_of(place: Place, indices: tuple[str, ...]) -> Nest:
-    """Return the nest of a leaf; equal ones are one object."""
+def _shifted(bounds: tuple[int, int], by: int) -> tuple[int, int]:
+    low, high = bounds
+    return (low + by if low > -UNBOUNDED else low), (high + by if high < UNBOUNDED else high)
+
+
+def nest_of(place: Place, statement: Statement, limited: bool = False) -> Nest:
+    """Return the nest of a leaf, with limits or without; equal ones are one object.
+
+    Limits are the constraints of the leaf that are not the statement's own.
+    """
     loops = tuple([(p.name, p.extent, p.kind) for p in place.loops])
-    return _nest(loops, place.leaf.binding, indices)
+    binding = place.leaf.binding
+    limits: tuple[Affine, ...] = ()
+    if limited:
+        bound = dict(binding)
+        own = {form.substitute(bound) for form in statement.constraints}
+        limits = tuple([form for form in place.leaf.constraints if form not in own])
+    return _nest(loops, binding, statement.indices, limits)
 
 
 @lru_cache(maxsize=NESTS_KEPT)
-def _nest(loops: Loops, binding: Binding, indices: tuple[str, ...]) -> Nest:
-    return Nest.over(loops, binding, indices)
+def _nest(
+    loops: Loops, binding: Binding, indices: tuple[str, ...], limits: tuple[Affine, ...]
+) -> Nest:
+    at = {name: n for n, (name, _, _) in enumerate(loops)}
+    bound = dict(binding)
+    rows = [_row(bound.get(index), at) for index in indices]
+    rows.append(((0,) * len(at), 0))
+    kinds, extents = tuple(kind for _, _, kind in loops), tuple(extent for _, extent, _ in loops)
+    known = tuple([row for form in limits if (row := _row(form, at)) is not None])
+    return Nest(extents, kinds, tuple(rows), known)
+
+
+def _row(form: Affine | None, at: Mapping[str, int]) -> Row | None:
+    """Return a form as coefficients of loops; None when it is not linear in them."""
+    if form is None:
+        return None
+    found = [0] * len(at)
+    for atom, c in form.terms:
+        if not isinstance(atom, str) or atom not in at:
+            return None
+        found[at[atom]] = c
+    return tuple(found), form.const

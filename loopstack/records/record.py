@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loopstack.errors import StoreError
-from loopstack.measure.timer import Timing
 from loopstack.records.keys import RecordKey
+
+if TYPE_CHECKING:
+    from loopstack.measure.timer import Timing
 
 FORMAT_VERSION = 1
 
@@ -44,6 +46,8 @@ class Record:
 
     @cached_property
     def timing(self) -> Timing:
+        from loopstack.measure.timer import Timing
+
         return Timing(self.samples_ns, self.flops)
 
     @property

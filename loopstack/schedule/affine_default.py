@@ -20,6 +20,7 @@ from loopstack.schedule.contraction_roles import Contraction, find_contraction
 from loopstack.schedule.cut_at import cutting_lines
 from loopstack.schedule.greedy import Draft
 from loopstack.schedule.hardware import Hardware
+from loopstack.schedule.last_values import surely_reads_initial_values
 from loopstack.schedule.lookup import find_loop, leaves_below
 from loopstack.schedule.panels import Panels
 from loopstack.schedule.register_block import choose_block
@@ -153,14 +154,19 @@ def _expand_temporaries(draft: Draft) -> None:
 
 
 def _is_scratch(draft: Draft, array: str) -> bool:
-    """Tell whether an argument is used below one outermost loop only, and written in every one."""
+    """Tell whether an argument is used below one outermost loop only, and written in every one.
+
+    One that is surely read before it is written is none; expand would need longer to tell.
+    """
     nests = [node for node in draft.tree.body
              if any(array in _arrays_of(leaf) for leaf in leaves_below([node]))]  # fmt: skip
     if len(nests) != 1 or not isinstance(nests[0], Loop):
         return False
     writes = [leaf.write for leaf in leaves_below(nests) if leaf.write.array == array]
     names = frozenset().union(*(f.names for w in writes for f in w.subscripts), frozenset())
-    return bool(writes) and nests[0].name not in names
+    if not writes or nests[0].name in names:
+        return False
+    return not surely_reads_initial_values(draft.tree.program, array)
 
 
 def _inner_groups(draft: Draft, nest: Loop, array: str) -> list[list[str]]:

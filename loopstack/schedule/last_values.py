@@ -64,7 +64,7 @@ def _end(program: Program) -> int:
 def _writer_of_all(program: Program, array: str, indices: Indices) -> Statement | None:
     users = [s for s in program.statements
              if s.write.array == array or any(r.array == array for r in s.reads)]  # fmt: skip
-    if any(s.name not in indices for s in users) or reads_initial_values(program, array):
+    if any(s.name not in indices for s in users):
         return None
     writers = [s for s in users if s.write.array == array]
     boxes = {s.name: _box(s, s.write.subscripts) for s in writers}
@@ -72,8 +72,36 @@ def _writer_of_all(program: Program, array: str, indices: Indices) -> Statement 
         if _is_independent(writer, indices[writer.name]) and all(
             _holds(boxes[writer.name], box) for box in boxes.values()
         ):
-            return writer
+            return None if reads_initial_values(program, array) else writer
     return None
+
+
+def surely_reads_initial_values(program: Program, array: str) -> bool:
+    """Prove, for integer sizes, that a read meets an element outside all that is ever written.
+
+    Only statements whose indices have ranges of their own tell: they reach all of their box.
+    """
+    boxes = [_box(s, s.write.subscripts) for s in program.statements if s.write.array == array]
+    if not boxes:
+        return False
+    written = [(min(x[0] for x in sides), max(x[1] for x in sides)) for sides in zip(*boxes)]
+    return any(
+        not _holds(written, _box(s, read.subscripts))
+        for s in program.statements
+        if _is_box(s)
+        for read in s.reads
+        if read.array == array and all(map(_is_linear, read.subscripts))
+    )
+
+
+def _is_box(s: Statement) -> bool:
+    """Tell whether indices have ranges of their own, without strides, and none is empty."""
+    plain = all(_is_linear(form) and len(form.terms) < 2 for form in s.constraints)
+    return plain and all(low <= high for low, high in _ranges(s).values())
+
+
+def _is_linear(form: Affine) -> bool:
+    return all(isinstance(atom, str) for atom, _ in form.terms)
 
 
 def _is_independent(s: Statement, loops: Sequence[str]) -> bool:

@@ -1,7 +1,8 @@
 """Run nest text without the code generator: as C, on arrays next to unreadable pages.
 
 Register arrays start as a bit pattern that no test data has, workspaces as NaN, so that a read
-before a write shows. Signed overflow of subscripts and subscripts outside register arrays trap.
+before a write shows. The private workspace is NaN again in each iteration of a parallel loop: any
+thread may run it. Signed overflow of subscripts and subscripts outside register arrays trap.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def run_nest(
 
     An access outside of an argument or a workspace is a segmentation fault: call it in a fork.
     """
-    function = compile_c(emit_nest_c(nest, name="entry"), FLAGS).entry
+    function = compile_c(_forgetful(emit_nest_c(nest, name="entry"), nest), FLAGS).entry
     guarded = {a.name: _argument(a.name, program, data, side) for a in program.arguments}
     pointers = [guarded[a.name].array.ctypes.data for a in program.arguments]
     shared, private = _workspaces(nest, side)
@@ -57,6 +58,24 @@ def run_nest(
     function(table, *(ctypes.c_void_p(p) for p in places))
     written = [a.name for a in program.arguments if a.role in ("output", "inout")]
     return {name: guarded[name].array.copy() for name in written}
+
+
+def _forgetful(text: str, nest: str) -> str:
+    """Return C text whose parallel loops, if not inside others, forget the private workspace."""
+    match = re.search(r"^workspace \d+ (\d+)$", nest, re.MULTILINE)
+    assert match, nest
+    forget = f"__builtin_memset(private, 0xFF, {match[1]});" if match[1] != "0" else ""
+    pieces = re.split(r"(for \(int64_t .*\{)", text)
+    loops = [line for line in nest.splitlines() if line.lstrip().startswith("for ")]
+    assert len(pieces) == 2 * len(loops) + 1
+    inside = None
+    for number, line in enumerate(loops):
+        depth = len(line) - len(line.lstrip())
+        if inside is not None and depth > inside:
+            continue
+        inside = depth if " parallel" in line else None
+        pieces[2 * number + 1] += forget if inside is not None else ""
+    return "".join(pieces)
 
 
 def _argument(

@@ -119,10 +119,26 @@ def lent_row() -> Program:
     return Program("lent_row", ("N",), arrays, statements)
 
 
+def first_value() -> Program:
+    """The first step of an outer iteration writes a value that all of its later steps read."""
+    statements = (
+        Statement(
+            "S0", ("i", "j", "k"), forms("i $N-1-i j -j k -k"), access("t", "i"), load("x", "i j"),
+            None, (0, 0, 0, 0),
+        ),
+        Statement(
+            "S1", ("i", "j", "k"), forms("i $N-1-i j-1 $N-1-j k $N-1-k"), access("y", "j k"),
+            op("add", load("t", "i"), load("x", "i k")), None, (0, 0, 0, 1),
+        ),
+    )  # fmt: skip
+    arrays = (square("x"), square("y", "inout"), row("t", "temporary"))
+    return Program("first_value", ("N",), arrays, statements)
+
+
 PROGRAMS: dict[str, Callable[[], Program]] = {
     make.__name__: make
     for make in (
         scratch_row, reused_scalar, row_sums, growing_window, two_lives, lent_row, carried_row,
-        sheared_rows, running_sum,
+        sheared_rows, running_sum, first_value,
     )
 }  # fmt: skip

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from harness import programs
 from harness import scheduled_programs as more
+from harness.affine_programs import affine_programs
 from harness.bands import LINES
 from harness.imperfect import PROGRAMS as IMPERFECT
-from harness.maps import mapped_scripts
-from hypothesis import event, given, note
+from harness.maps import mapped_scripts, parallelize, privatize
+from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 
 from bench.suites import polybench
@@ -29,6 +30,9 @@ KERNELS = (
     "jacobi-2d", "seidel-2d", "fdtd-2d", "floyd-warshall", "lu", "cholesky", "trisolv", "durbin",
     "nussinov", "gramschmidt", "correlation", "symm", "trmm", "adi", "deriche",
 )  # fmt: skip
+
+EXAMPLES = 200
+"""Trees are cheap, and few of them make a mistake show."""
 
 
 @st.composite
@@ -52,8 +56,28 @@ def trees(draw: st.DrawFn) -> Tree:
     return build(script, program)
 
 
+@st.composite
+def random_trees(draw: st.DrawFn) -> Tree:
+    """Draw a program of any nests, and any script for it."""
+    program = draw(affine_programs())
+    lines = (*LINES, parallelize, parallelize, privatize)
+    script = draw(mapped_scripts(program, most_commands=5, legal=False, lines=lines))
+    note(f"{print_program(program)}{script}")
+    return build(script, program)
+
+
 @given(trees())
 def test_what_is_surely_kept_is_kept(tree: Tree) -> None:
+    check(tree)
+
+
+@settings(max_examples=max(EXAMPLES, settings.default.max_examples))
+@given(random_trees())
+def test_what_is_surely_kept_of_any_program_is_kept(tree: Tree) -> None:
+    check(tree)
+
+
+def check(tree: Tree) -> None:
     view = View(with_first_values(tree))
     test = FastTest(view)
     unsure = test.open_statements()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.agreement import natively
+from harness.agreement import as_c, natively
+from harness.compiled_c import needs_compiler
 from harness.imperfect import PROGRAMS
 from harness.maps import mapped_scripts, parallelize, privatize
 from harness.scratch import PROGRAMS as SCRATCH
@@ -28,3 +29,15 @@ def test_private_copies(data):
     script = data.draw(mapped_scripts(program, lines=(privatize, privatize, parallelize)))
     note(f"{print_program(program)}{script}")
     natively(program, script, data.draw(st.sampled_from((1, 2))))
+
+
+@needs_compiler
+@given(st.data())
+def test_threads_pass_no_values_in_private_memory(data):
+    """In C each iteration of a parallel loop forgets it, whichever thread would run it here."""
+    make = SCRATCH[data.draw(st.sampled_from(sorted(SCRATCH)))]
+    program = make().bind({"N": data.draw(st.integers(2, 6))})
+    lines = (privatize, parallelize, parallelize)
+    script = data.draw(mapped_scripts(program, lines=lines))
+    note(f"{print_program(program)}{script}")
+    as_c(program, script)
