@@ -190,18 +190,34 @@ bool Expander::has_small_box(const Loop& loop) {
   return loop.var_min >= 0 && loop.var_max < kUnbounded && loop.var_max - loop.var_min < kMostBoxed;
 }
 
+// The values of the variable for which every register access below is inside its array.
+std::pair<std::int64_t, std::int64_t> Expander::values_in_registers(const Loop& loop) {
+  std::int64_t first = loop.var_min, last = loop.var_max;
+  auto look = [&](const Access& a) {
+    const Array& array = nest_.arrays[static_cast<std::size_t>(a.array)];
+    if (array.space != Space::registers || a.subscript.coef(loop.var) != 1) return;
+    Linear rest = scope_.resolve(substitute(a.subscript, loop.var, {}));
+    if (!rest.is_constant()) return;
+    first = std::max(first, -rest.constant);
+    last = std::min(last, array.place - 1 - rest.constant);
+  };
+  for_each_access(nest_, loop.body, look);
+  return {first, last};
+}
+
 // First and last lane anywhere: every chunk the variable may reach, masked on both sides. Chunks
 // begin where those of whole tiles do: at elements that are multiples of the width.
 void Expander::chunks_in_box(const Loop& loop, const Iterations& space, int width) {
   vir::Label end = emitter().label();
   skip_if_empty(loop.nonempty, space, end);
   Mark inside = mark();
-  std::int64_t late = floor_mod(loop.var_min + register_offset(loop), width);
-  for (std::int64_t at = loop.var_min - late; at <= loop.var_max; at += width) {
+  auto [least, most] = values_in_registers(loop);
+  std::int64_t late = floor_mod(least + register_offset(loop), width);
+  for (std::int64_t at = least - late; at <= most; at += width) {
     Linear remaining = space.end, skipped = space.first;
     remaining.constant -= at;
     skipped.constant -= at;
-    std::int64_t live = std::min<std::int64_t>(loop.var_max + 1 - at, width);
+    std::int64_t live = std::min<std::int64_t>(most + 1 - at, width);
     chunk(loop, Linear(at), {width, live, true, remaining, true, skipped});
   }
   leave(inside);

@@ -86,6 +86,7 @@ class Expander {
   std::int64_t register_offset(const nest::Loop& loop);
   bool begins_a_block(const nest::Loop& loop, const Iterations& space, int width);
   bool has_small_box(const nest::Loop& loop);
+  std::pair<std::int64_t, std::int64_t> values_in_registers(const nest::Loop& loop);
   void chunks_in_box(const nest::Loop& loop, const Iterations& space, int width);
   void chunks_repeated(const nest::Loop& loop, const Iterations& space, int width);
   void chunk_tail(const nest::Loop& loop, Running& running, int width);
