@@ -23,6 +23,12 @@ from loopstack.schedule.hardware import Hardware
 from loopstack.schedule.last_values import surely_reads_initial_values
 from loopstack.schedule.lookup import find_loop, leaves_below
 from loopstack.schedule.panels import Panels
+from loopstack.schedule.projections import (
+    columns_at_once,
+    find_projections,
+    projection_lines,
+    walks_memory,
+)
 from loopstack.schedule.register_block import choose_block
 from loopstack.schedule.right_looking import (
     Factorisation,
@@ -54,6 +60,7 @@ def affine_schedule(
     expanded = len(draft.lines)
     blocked = _block_contractions(draft, hardware, threads, strides or {})
     blocked |= _turn_round(draft, hardware, threads, strides or {})
+    blocked |= _project(draft, hardware, threads, strides or {})
     blocked |= tile_time(draft, _unblocked(draft, blocked, strides or {}), hardware, threads)
     blocked |= lanes_of_rows(draft, _unblocked(draft, blocked, strides or {}), hardware, threads)
     if len(draft.lines) == expanded:  # copies that nothing came of
@@ -236,6 +243,17 @@ def _block_products(
         return panels.done
     plain = [*blocking_lines(draft.tree, f, steps, products), *tiles]
     return set(products.values()) if draft.attempt(plain) else set()
+
+
+def _project(draft: Draft, hardware: Hardware, threads: int, strides: Strides) -> set[str]:
+    """Run successive projections in blocks of steps; return what is done beyond them."""
+    done: set[str] = set()
+    for p in find_projections(draft.tree):
+        shapes = _shapes(draft.tree.program, strides)
+        columns = columns_at_once(p, shapes, hardware) if walks_memory(p, shapes) else 0
+        if columns and draft.attempt(projection_lines(p, shapes, columns, threads)):
+            done |= {f"{name}_beyond" for name in p.statements}
+    return done
 
 
 # ---- nests that walk memory ---------------------------------------------------------------------
