@@ -17,7 +17,7 @@ from loopstack.ir.program import Array
 from loopstack.lower.bounds import loop_ranges
 from loopstack.lower.linearize import linearize
 from loopstack.lower.materialize import Materialized, materialize
-from loopstack.lower.nest import Nest, NestArray
+from loopstack.lower.nest import Assign, Nest, NestArray, NestNode, walk
 from loopstack.lower.prepack import split_off
 from loopstack.lower.scalars import replace_scalars
 from loopstack.lower.separate import separate
@@ -75,7 +75,7 @@ def lower_to_nest(tree: Tree, isa: str, strides: Strides | None = None, threads:
     body = part_lanes(body, names)
     # From here on what scalar code updates repeatedly, or needs next time, is in registers.
     body, registers = replace_scalars(body, arrays, reassociate)
-    arrays = arrays + registers
+    arrays = _in_use(arrays + registers, body)
     return Nest(tree.program.name, threads, tuple(arrays), body, shared, private)
 
 
@@ -114,3 +114,9 @@ def _registers(parts: Materialized) -> list[NestArray]:
             NestArray(array.name, array.dtype, "register", count, shape, row_major(shape))
         )
     return arrays
+
+
+def _in_use(arrays: list[NestArray], body: tuple[NestNode, ...]) -> list[NestArray]:
+    """Return the arrays without registers for loops that turned out never to run."""
+    written = {node.target.array for node, _ in walk(body) if isinstance(node, Assign)}
+    return [a for a in arrays if a.space != "register" or a.name in written]

@@ -51,6 +51,16 @@ def with_mixed_first_values(tree: Tree) -> Tree:
     return tree
 
 
+def with_start(tree: Tree, reduction: str, name: str) -> Tree | None:
+    """Return ``tree`` with a statement ``name`` for the first values of a reduction.
+
+    The reduction, which starts from its identity, adds to what is there from then on. None when it
+    has no loops of its own.
+    """
+    first = _FirstValues.of(tree, reduction, tree.leaves()[reduction])
+    return None if first is None else replace(first, name=name).tree()
+
+
 @dataclass(frozen=True)
 class _FirstValues:
     """One reduction; its first values come ahead of loop ``top``, inside the loops ``above``.
@@ -134,7 +144,8 @@ class _FirstValues:
         """Return loops of its own around the first values."""
         if self.is_mixed:
             return self._nest_of_indices(made)
-        renamed = {loop.name: form_of(PREFIX + loop.name) for loop in self.kept}
+        names = self._loop_names()
+        renamed = {old: form_of(new) for old, new in names.items()}
         binding = {i: form.substitute(renamed) for i, form in self.leaf.binding}
         results = results_of(self.leaf, self.reducing)
         write = self.leaf.write
@@ -146,8 +157,18 @@ class _FirstValues:
             made.expr,
         )
         for loop in reversed(self.kept):
-            node = Loop(PREFIX + loop.name, (node,), loop.extent)
+            node = Loop(names[loop.name], (node,), loop.extent)
         return node
+
+    def _loop_names(self) -> dict[str, str]:
+        """Return a name for the copy of each kept loop; two may have been called alike."""
+        names: dict[str, str] = {}
+        for loop in self.kept:
+            name = f"{self.name}.{loop.name.rpartition('.')[2]}"
+            while name in names.values():
+                name += "1"
+            names[loop.name] = name
+        return names
 
     def _nest_of_indices(self, made: Statement) -> Node:
         """Return one loop for each index of the results, as the program has them."""

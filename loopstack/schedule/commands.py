@@ -5,6 +5,7 @@ from __future__ import annotations
 from loopstack.schedule.arrange import Arrange
 from loopstack.schedule.command import Command
 from loopstack.schedule.compute_at import ComputeAt
+from loopstack.schedule.decompose import Decompose
 from loopstack.schedule.expand import Expand
 from loopstack.schedule.fuse import Distribute, Fuse
 from loopstack.schedule.inline import Inline
@@ -27,7 +28,7 @@ COMMANDS: dict[str, type[Command]] = {
     command.keyword: command
     for command in (
         Reorder, Interchange, Reverse, Shift, Skew, Wavefront, Map, Partition,
-        Split, Tile, Join, Wrap, Fuse, Distribute, Arrange, ComputeAt, Inline, Rfactor,
+        Decompose, Split, Tile, Join, Wrap, Fuse, Distribute, Arrange, ComputeAt, Inline, Rfactor,
         Pack, StageCommand, Expand, Privatize,
         Unroll, UnrollAndJam, Vectorize, Parallelize, PrefetchCommand, Stream,
     )

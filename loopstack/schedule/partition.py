@@ -38,7 +38,7 @@ class Partition(Command):
     Before: ``partition S where k < 4*t -> R`` of ``for t: for k: S(t, k)``
     After:  ``for t: { for k < 4*t: S(t, k);  for k >= 4*t: R(t, k) }``
     Raises: ArgumentError for an unknown loop, another statement below the cut loop, or a reduction
-    that starts from its identity (which part would start it?).
+    that starts from its identity: which part would start it? ``decompose`` makes that a statement.
     Source: Griebl, Feautrier, Lengauer, "Index Set Splitting", 2000.
     """
 
@@ -106,7 +106,8 @@ def _check(tree: Tree, path: Path, leaf: Leaf) -> None:
         raise ArgumentError(f"partition needs a statement of the program, found {leaf.statement}")
     if leaf.reduction is not None and leaf.reduction.init == "identity":
         raise ArgumentError(
-            f"partition would leave open which part of {leaf.statement} starts its reduction"
+            f"partition would leave open which part of {leaf.statement} starts its reduction; "
+            f"decompose {leaf.statement} first"
         )
     placed = references(tree, loop.name)
     if placed:

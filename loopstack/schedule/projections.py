@@ -43,8 +43,6 @@ class Projections:
     update: Leaf
     column: str
     rows: tuple[str, str]
-    shared: str | None
-    """The column loop that both stand in, if they do."""
 
     @property
     def statements(self) -> tuple[str, str]:
@@ -69,10 +67,9 @@ def _in_nest(tree: Tree, step: Loop) -> Projections | None:
     (column, row), (other, other_row) = ([index_of(loop) for loop in path[1:]] for path in paths)
     if column != other:
         return None
-    shared = paths[0][1].name if paths[0][1] is paths[1][1] else None
     heads = [leaves_below([node])[0].statement for node in step.body]
     parts = tuple(name for name in heads if name not in (coefficient.statement, update.statement))
-    return Projections(step, parts, coefficient, update, column, (row, other_row), shared)
+    return Projections(step, parts, coefficient, update, column, (row, other_row))
 
 
 def _projects(coefficient: Leaf, update: Leaf) -> bool:
@@ -136,9 +133,14 @@ def projection_lines(
 
 def _blocks(p: Projections, beyond: Sequence[str], steps: int) -> list[str]:
     """Return the lines that part blocks of steps from the columns beyond them."""
-    head, *others = inside = [*p.parts, *p.statements]
-    lines = [f"split {head}.{index_of(p.step)} {steps} -> kb, k1"]
-    lines += [f"distribute {p.shared}"] if p.shared else []
+    coefficient, update = p.statements
+    start = f"{coefficient}_start"
+    head, *others = inside = [*p.parts, start, coefficient, update]
+    lines = [
+        f"split {head}.{index_of(p.step)} {steps} -> kb, k1",
+        f"decompose {coefficient} -> {start}",
+        f"distribute {coefficient}.{p.column}",
+    ]
     for name, beside in zip(p.statements, beyond):
         lines.append(f"partition {name} where {p.column} < {steps}*kb + {steps} -> {beside}")
     lines.append(f"distribute {head}.k1 -> {', '.join([*inside, *beyond])}")

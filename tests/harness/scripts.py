@@ -264,6 +264,11 @@ def _partition(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> st
     return f"partition {statement} where {factor}{chosen[0]} {relation} {right} -> R{number}"
 
 
+def _decompose(draw: st.DrawFn, tree: Tree, loops: list[str], number: int) -> str | None:
+    reductions = sorted(name for name, leaf in tree.leaves().items() if leaf.reduction)
+    return f"decompose {draw(st.sampled_from(reductions))} -> D{number}" if reductions else None
+
+
 _MOVES = (
     _split, _split, _split, _reorder, _reorder, _mark("vectorize"), _vectorize_innermost,
     _vectorize_innermost, _mark("unroll"), _mark("unroll_and_jam"), _mark("parallelize"),
@@ -272,4 +277,5 @@ _MOVES = (
     _prefetch, _stream, _pack, _pack, _stage, _stage, _compute_at, _rfactor, _shift, _inline,
     _fuse_shifted, _fuse_shifted, _wrap, _distribute, _expand, _skew, _skew, _wavefront,
     _skewed_wavefront, _tile, _tile, _skewed_tiles, _skewed_tiles, _map, _partition, _partition,
+    _decompose, _decompose,
 )  # fmt: skip

@@ -58,6 +58,10 @@ CASES = {
     "privatize_some_uses": ("lent", "privatize t at S2.i -> u; parallelize S2.i"),
     "partition": ("lu", "partition S1 where j < 2*i -> R"),
     "partition_upper_part_first": ("seidel", "partition S where i > 3 -> R"),
+    "decompose": ("matmul", "decompose C -> C0; distribute C.n"),
+    "decompose_to_partition": ("softmax", "decompose total -> t0; "
+                               "partition total where j < i -> R"),
+    "decompose_mixed_loops": ("matmul", "map C.n C.k -> w = n + k, k = k; decompose C -> C0"),
     "wrap": ("blur", "wrap y.i -> once"),
     "wrap_to_fuse": ("blur", "wrap t.i -> o; wrap y.i -> o; fuse t.o y.o; fuse t.i y.i shift=1"),
     "fuse": ("softmax", "fuse most.i e.i; fuse e.i total.i"),

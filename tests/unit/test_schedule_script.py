@@ -55,6 +55,7 @@ LINES = (
     "arrange A.i -> B, C, A",
     "expand t at A.i A.j",
     "expand t at A.i -> u",
+    "decompose C -> C0",
     "privatize t at A.i",
     "privatize t at A.i -> u",
     "compute_at P C.i",
