@@ -166,14 +166,15 @@ void Expander::chunks_masked(const Loop& loop, const Iterations& space, int widt
   emitter().bind(end);
 }
 
-// What the subscript of the first register access below adds to the loop's variable.
+// What the subscript of the first register access below adds to the loop's variable, values of
+// variables outside of the loop included.
 std::int64_t Expander::register_offset(const Loop& loop) {
   std::int64_t found = 0;
   bool known = false;
   auto look = [&](const Access& a) {
     const Array& array = nest_.arrays[static_cast<std::size_t>(a.array)];
     if (known || array.space != Space::registers || !depends_on(nest_, a.subscript, loop.var)) return;
-    found = a.subscript.constant;
+    found = scope_.resolve_known(a.subscript, loop.var).constant;
     known = true;
   };
   for_each_access(nest_, loop.body, look);
