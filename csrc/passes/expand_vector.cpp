@@ -197,7 +197,11 @@ std::pair<std::int64_t, std::int64_t> Expander::values_in_registers(const Loop& 
   auto look = [&](const Access& a) {
     const Array& array = nest_.arrays[static_cast<std::size_t>(a.array)];
     if (array.space != Space::registers || a.subscript.coef(loop.var) != 1) return;
-    Linear rest = scope_.resolve(substitute(a.subscript, loop.var, {}));
+    Form others = substitute(a.subscript, loop.var, {});
+    bool are_bound = std::all_of(others.terms.begin(), others.terms.end(),
+                                 [&](const Term& t) { return scope_.is_bound(t.var); });
+    if (!are_bound) return;  // a loop further inside selects, too
+    Linear rest = scope_.resolve(others);
     if (!rest.is_constant()) return;
     first = std::max(first, -rest.constant);
     last = std::min(last, array.place - 1 - rest.constant);
