@@ -36,10 +36,13 @@ void Expander::seq_loop(const Loop& loop) {
 
 // ---- iteration spaces ----
 
+// Constants can be beyond what the variable may be: behind a test that never holds for them.
 Expander::Iterations Expander::iterations_of(const Loop& loop) {
   Iterations space;
   space.first = combined(loop.lower, true);
   space.end = combined(loop.upper, false);
+  if (space.first.is_constant()) space.first.constant = std::max(space.first.constant, loop.var_min);
+  if (space.end.is_constant()) space.end.constant = std::min(space.end.constant, loop.var_max + 1);
   space.extent = space.end;
   space.extent.add(space.first, -1);
   return space;

@@ -166,14 +166,15 @@ void Expander::chunks_masked(const Loop& loop, const Iterations& space, int widt
   emitter().bind(end);
 }
 
-// What the subscript of the first register access below adds to the loop's variable.
+// What the subscript of the first register access below adds to the loop's variable, values of
+// variables outside of the loop included.
 std::int64_t Expander::register_offset(const Loop& loop) {
   std::int64_t found = 0;
   bool known = false;
   auto look = [&](const Access& a) {
     const Array& array = nest_.arrays[static_cast<std::size_t>(a.array)];
     if (known || array.space != Space::registers || !depends_on(nest_, a.subscript, loop.var)) return;
-    found = a.subscript.constant;
+    found = scope_.resolve_known(a.subscript, loop.var).constant;
     known = true;
   };
   for_each_access(nest_, loop.body, look);
@@ -196,7 +197,11 @@ std::pair<std::int64_t, std::int64_t> Expander::values_in_registers(const Loop& 
   auto look = [&](const Access& a) {
     const Array& array = nest_.arrays[static_cast<std::size_t>(a.array)];
     if (array.space != Space::registers || a.subscript.coef(loop.var) != 1) return;
-    Linear rest = scope_.resolve(substitute(a.subscript, loop.var, {}));
+    Form others = substitute(a.subscript, loop.var, {});
+    bool are_bound = std::all_of(others.terms.begin(), others.terms.end(),
+                                 [&](const Term& t) { return scope_.is_bound(t.var); });
+    if (!are_bound) return;  // a loop further inside selects, too
+    Linear rest = scope_.resolve(others);
     if (!rest.is_constant()) return;
     first = std::max(first, -rest.constant);
     last = std::min(last, array.place - 1 - rest.constant);

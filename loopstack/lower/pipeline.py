@@ -67,10 +67,10 @@ def lower_to_nest(tree: Tree, isa: str, strides: Strides | None = None, threads:
     # From here on an access is one offset, and loops that run once are gone.
     reassociate = tree.program.reassociate
     body = linearize(parts.body, {a.name: a for a in arrays}, foldings, reassociate)
-    body = simplify(body)
-    # From here on sequential loops are cut where the set of statements they run changes.
     names = frozenset(a.name for a in parts.registers)
-    body = simplify(separate(body, names))
+    body = simplify(body, registers=names)
+    # From here on sequential loops are cut where the set of statements they run changes.
+    body = simplify(separate(body, names), registers=names)
     # From here on the iterations of a vector loop are independent.
     body = part_lanes(body, names)
     # From here on what scalar code updates repeatedly, or needs next time, is in registers.

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from loopstack.ir.affine import Affine
 from loopstack.ir.expr import Expr, Load, loads, rewrite
+from loopstack.ir.expr import walk as walk_expr
 from loopstack.ir.program import Access
-from loopstack.lower.nest import Assign, For, NestNode, walk
+from loopstack.lower.nest import Assign, For, LaneFold, NestNode, walk
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,15 @@ def _exchange(place: Place, register: Load) -> Callable[[Expr], Expr]:
         return register if isinstance(node, Load) and place_of(node) == place else node
 
     return change
+
+
+def selects(loop: For, arrays: frozenset[str]) -> bool:
+    """Tell whether the loop's variable selects elements of ``arrays``."""
+    return any(
+        isinstance(part, (Access, Load, LaneFold))
+        and part.array in arrays
+        and any(loop.name in form.names for form in part.subscripts)
+        for node, _ in walk(loop.body)
+        if isinstance(node, Assign)
+        for part in (node.target, *walk_expr(node.expr))
+    )

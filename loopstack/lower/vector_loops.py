@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from loopstack.ir.expr import ITEM_SIZE_BYTES, Load
-from loopstack.ir.expr import walk as walk_expr
+from loopstack.ir.expr import ITEM_SIZE_BYTES
 from loopstack.ir.loop_tree import Loop, Node, Tree, edit
-from loopstack.ir.program import Access
 from loopstack.lower.bounds import leaves_below
 from loopstack.lower.intervals import Ranges
-from loopstack.lower.nest import Assign, For, If, LaneFold, NestNode, walk
+from loopstack.lower.nest import Assign, For, If, NestNode, walk
+from loopstack.lower.uses import selects
 from loopstack.machine.vector_target import VectorTarget
 from loopstack.schedule.rewrite import rename_references, split_body
 
@@ -62,24 +61,8 @@ def _part_node(node: NestNode, registers: frozenset[str]) -> NestNode:
     body = part_lanes(node.body, registers)
     if node.kind != "vector" or _moves_all(node):
         return node.with_body(body)
-    kind = "unroll" if _selects(node, registers) else "seq"
+    kind = "unroll" if selects(node, registers) else "seq"
     return For(node.name, node.lowers, node.uppers, kind, None, body)
-
-
-def _selects(loop: For, registers: frozenset[str]) -> bool:
-    """Tell whether the loop's variable selects elements of register arrays."""
-    return any(
-        isinstance(part, (Access, Load, LaneFold))
-        and part.array in registers
-        and any(loop.name in form.names for form in part.subscripts)
-        for node, _ in walk(loop.body)
-        if isinstance(node, Assign)
-        for part in _parts(node)
-    )
-
-
-def _parts(assign: Assign) -> list[object]:
-    return [assign.target, *walk_expr(assign.expr)]
 
 
 def _moves_all(loop: For) -> bool:

@@ -96,6 +96,7 @@ def first_point(variables: Sequence[str], condition: str) -> dict[str, int] | No
     """Return the lexicographically least integer point of ``{ [variables] : condition }``.
 
     None when the set is empty. Requires: the set is bounded below in lexicographic order.
+    Where isl fails to find the least point (it does, seldom, with divisions), it is any point.
     """
     point = _first_point(tuple(variables), condition)
     return None if point is None else dict(zip(variables, point))
@@ -111,7 +112,10 @@ def _find_first_point(variables: tuple[str, ...], condition: str) -> tuple[int, 
     points = library().Set(f"{{ [{', '.join(variables)}] : {condition} }}")
     if points.is_empty():
         return None
-    point = points.lexmin().sample_point()
+    try:
+        point = points.lexmin().sample_point()
+    except library().Error:
+        point = points.sample_point()
     kind = library().dim_type.set
     return tuple(point.get_coordinate_val(kind, i).to_python() for i in range(len(variables)))
 

@@ -172,6 +172,14 @@ RIGHT: dict[str, Case] = {
         "vectorize S.k"),
     "lanes inside lanes": (lambda: folded("ijk"), {"i": 9, "j": 5, "k": 3},
         "vectorize S.i; vectorize S.j"),
+    "lanes inside lanes that do not start at 0": (
+        triangle("triangular_terms"), {"N": 3}, "vectorize S.j; vectorize S.k"),
+    "a lane that an outer loop selects": (
+        triangle("lower_update"), {"N": 2},
+        "map S.i -> a = 0, b = 0, c = i; map S.j S.k -> d = k, e = j, f = j; vectorize S.f"),
+    "a lane of several registers that an outer loop selects": (
+        triangle("lower_update"), {"N": 17},
+        "map S.i -> a = 0, b = 0, c = i; map S.j S.k -> d = k, e = j, f = j; vectorize S.f"),
     "a fold whose loops run once": (
         triangle("lower_update"), {"N": 1}, "vectorize S.i; shift S.i 0; vectorize S.k"),
     "a partial sum read between its terms": (

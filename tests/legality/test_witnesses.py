@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from harness import programs
 from harness import scheduled_programs as more
+from harness.agreement import script
 from harness.bands import LINES
 from harness.imperfect import PROGRAMS as IMPERFECT
 from harness.maps import mapped_scripts, parallelize, privatize
@@ -52,4 +53,12 @@ def test_witnesses_are_true(tree: Tree) -> None:
         return
     note(str(violation))
     event(violation.kind)
+    Replay(tree, violation).check()
+
+
+def test_a_true_witness_where_isl_finds_no_least_one() -> None:
+    program = SCRATCH["first_value"]().bind({"N": 3})
+    tree = build(script("map S1.i S1.j S1.k -> a = 2*k - 2*j - 1, b = j, c = i + j + 1"), program)
+    violation = legality.check(tree)
+    assert violation is not None
     Replay(tree, violation).check()

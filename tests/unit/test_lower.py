@@ -7,11 +7,12 @@ from harness import programs
 from harness.golden import Golden
 
 from loopstack.ir.affine import Affine, affine, name
+from loopstack.ir.expr import Load
 from loopstack.ir.loop_tree import identity_tree
 from loopstack.ir.program import Access
 from loopstack.lower.intervals import interval
 from loopstack.lower.loops_text import loops_text
-from loopstack.lower.nest import For, If, Touch
+from loopstack.lower.nest import Assign, For, If, Touch
 from loopstack.lower.pipeline import lower, lower_prepacked
 from loopstack.lower.simplify import simplify
 from loopstack.schedule.script import Schedule, build
@@ -121,6 +122,18 @@ def test_simplify_drops_loops_that_run_once_or_never() -> None:
     never = For("j", (affine(0),), (affine(0),), "seq", None, (TOUCH,))
     once = For("i", (affine(2),), (affine(3),), "seq", None, (never, TOUCH))
     assert simplify((once,)) == (Touch(Access("A", (affine(2),)), write=False),)
+
+
+def test_simplify_keeps_a_lane_that_selects_a_register() -> None:
+    lane = Assign(Access("acc", (name("v"),)), Load("x", (name("v"),), "f32"), "S")
+    selected = For("v", (name("i"),), (name("i") + 1,), "vector", None, (lane,))
+    assert simplify((selected,), registers=frozenset({"acc"})) == (selected,)
+    assert simplify((selected,), {"i": affine(1)}, frozenset({"acc"})) == (
+        Assign(Access("acc", (affine(1),)), Load("x", (affine(1),), "f32"), "S"),
+    )
+    assert simplify((selected,)) == (
+        Assign(Access("acc", (name("i"),)), Load("x", (name("i"),), "f32"), "S"),
+    )
 
 
 def test_simplify_decides_constant_branches() -> None:
