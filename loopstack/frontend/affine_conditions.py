@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Union
 
+import numpy as np
+
 from loopstack.errors import FrontendError
 from loopstack.frontend.affine_forms import Forms, IndexExpression, add, negate
 from loopstack.ir.affine import Affine, affine
@@ -104,7 +106,7 @@ def read_condition(forms: Forms, node: ast.expr) -> Condition:
     if isinstance(node, ast.Constant) and isinstance(node.value, bool):
         return All(()) if node.value else Some(())
     truth = forms.scope.static(node)
-    if isinstance(truth, bool):
+    if isinstance(truth, (bool, np.bool_)):
         return All(()) if truth else Some(())
     # A bare form, as in `if i % 2:`, asks whether it differs from 0.
     return _different(forms.expression(node, "a test"), affine(0))

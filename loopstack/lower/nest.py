@@ -198,6 +198,8 @@ def _bound(function: str, forms: tuple[Affine, ...]) -> str:
 
 def print_expr(expr: Expr) -> str:
     if isinstance(expr, Const):
+        if expr.dtype == "bool_":  # nests have no literals of truth values
+            return "eq(0:i32, 0:i32)" if expr.value else "ne(0:i32, 0:i32)"
         return f"{_literal(expr.value, expr.dtype)}:{expr.dtype}"
     if isinstance(expr, Op):
         label = f"cast.{expr.dtype}" if expr.name == "cast" else expr.name

@@ -1,6 +1,7 @@
 """Operations in the form that costs the machine least.
 
 cast.f32(a < b)   ->   select(a < b, 1, 0)    a truth value is a mask, not a number
+select(c, a, b)   ->   c && a || !c && b      where a and b are truth values; == and != as well
 a + (-b)          ->   a - b                  rounds the same
 a / 4.0           ->   a * 0.25               rounds another way: needs ``reassociate``
 """
@@ -21,6 +22,8 @@ def cheapest(op: Op, reassociate: bool) -> Op:
     """Return an operation that gives the same value; the arguments are cheapest already."""
     if op.name == "cast":
         return _number(op)
+    if op.name in _OF_TRUTHS and op.args[-1].dtype == "bool_":
+        return _of_truths(op)
     if op.name == "add":
         return _subtraction(op)
     if op.name == "div" and reassociate:
@@ -43,6 +46,28 @@ def _number(op: Op) -> Op:
     if op.args[0].dtype != "bool_":
         return op
     return Op("select", (op.args[0], Const(1, op.dtype), Const(0, op.dtype)), op.dtype)
+
+
+_OF_TRUTHS = ("select", "eq", "ne")
+
+
+def _of_truths(op: Op) -> Op:
+    """Return an operation on truth values as and, or, not."""
+    if op.name == "select":
+        test, yes, no = op.args
+    else:
+        test, right = op.args
+        yes, no = (right, _not(right)) if op.name == "eq" else (_not(right), right)
+    cases = (_both(test, yes), _both(_not(test), no))
+    return Op("logical_or", cases, "bool_")
+
+
+def _both(left: Expr, right: Expr) -> Op:
+    return Op("logical_and", (left, right), "bool_")
+
+
+def _not(truth: Expr) -> Op:
+    return Op("logical_not", (truth,), "bool_")
 
 
 def _subtraction(op: Op) -> Op:
