@@ -30,10 +30,28 @@ floor fma fmax fmin fmod frexp hypot ilogb ldexp lgamma llrint llround log log10
 lrint lround modf nan nearbyint nextafter nexttoward pow remainder remquo rint round scalbln scalbn
 sin sinh sqrt tan tanh tgamma trunc
 """
+_COMPILER = """
+asm bool double_t false float_t i386 linux nullptr size_t static_assert thread_local true typeof
+unix wchar_t div_t ldiv_t lldiv_t NULL NAN INFINITY RAND_MAX alloca signbit
+fpclassify isfinite isinf isnan isnormal math_errhandling
+"""
+_SHAPES = re.compile(
+    r"__.*|_[A-Z].*|u?int(_fast|_least)?(8|16|32|64|max|ptr)_t"
+    r"|U?INT(_FAST|_LEAST)?(8|16|32|64|MAX|PTR)_(C|MAX|MIN)|(SIZE|PTRDIFF|WCHAR|WINT)_(MAX|MIN)"
+    r"|(SIG_ATOMIC|HUGE_VAL|EXIT|FP|M|MATH|MB|FD)_\w+|HUGE_VAL[FL]?|\w+_ENDIAN|BYTE_ORDER"
+    r"|W(CONTINUED|EXITED|NOHANG|NOWAIT|STOPPED|UNTRACED)"
+)
+"""Types and macros of the headers, and names that belong to the implementation."""
 _RESERVED = frozenset(
-    [*_KEYWORDS.split(), *_LIBRARY.split()]
+    [*_KEYWORDS.split(), *_LIBRARY.split(), *_COMPILER.split()]
     + [name + suffix for name in _MATHEMATICS.split() for suffix in ("", "f", "l")]
 )
+_EXTENSIONS = """
+a64l drem gamma initstate j0 j1 jn random scalb select setstate signgam significand srandom valloc
+y0 y1 yn
+"""
+FUNCTIONS = frozenset(_EXTENSIONS.split())
+"""What a header declares beyond the standard: variables may hide these, no function can be one."""
 INCLUDES = "#include <math.h>\n#include <stdint.h>\n#include <stdlib.h>\n"
 HELPERS = {
     "floor_div": """static inline int64_t floor_div(int64_t a, int64_t d) {
@@ -56,6 +74,7 @@ class CText(Scope):
     """Lines of one C function under construction."""
 
     reserved = _RESERVED
+    reserved_shapes = _SHAPES
 
     lines: list[str] = field(default_factory=list)
     locals_made: int = 0

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from loopstack.emit.bounds import Bounds
 from loopstack.emit.c_expressions import (
+    FUNCTIONS,
     HELPERS,
     INCLUDES,
     CText,
@@ -59,7 +60,8 @@ def function_head(program: Program, *, name: str | None = None) -> tuple[str, li
 
 
 def _head(text: _Text, name: str | None) -> str:
-    return f"int {text.identifier(name or text.program.name, ())}({_signature(text)})"
+    function = text.identifier(name or text.program.name, ())
+    return f"int {function + '_' * (function in FUNCTIONS)}({_signature(text)})"
 
 
 # ---- names and the signature --------------------------------------------------------------------

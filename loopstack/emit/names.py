@@ -17,6 +17,7 @@ class Scope:
     """The identifiers of one function: arrays and sizes keep their names where they can."""
 
     reserved: ClassVar[frozenset[str]] = frozenset()
+    reserved_shapes: ClassVar[re.Pattern[str]] = re.compile(r"(?!)")  # matches nothing
 
     program: Program
     names: dict[str, str] = field(default_factory=dict)
@@ -45,7 +46,8 @@ class Scope:
 
     def identifier(self, wanted: str, taken: Sequence[str]) -> str:
         plain = re.sub(r"\W", "_", wanted)
-        return fresh(f"{plain}_" if plain in self.reserved or plain[0].isdigit() else plain, taken)
+        is_reserved = plain in self.reserved or self.reserved_shapes.fullmatch(plain)
+        return fresh(f"{plain}_" if is_reserved or plain[0].isdigit() else plain, taken)
 
     def quotient(self, numerator: str, divisor: int) -> str:
         """Return the text of a floor division."""

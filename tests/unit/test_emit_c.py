@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 from harness import programs
@@ -168,3 +170,33 @@ def test_names_that_c_reserves():
     compile_c(text)
     assert "const float for_[restrict n]" in text
     assert "int main_(" in text
+
+
+RESERVED_ROLES = {
+    "sizes": "def kernel(WORD: ls.size, A: ls.f64['WORD']):\n    for i in range(WORD):",
+    "arrays": "def kernel(N: ls.size, WORD: ls.f64['N']):\n    for i in range(N):",
+    "loops": "def kernel(N: ls.size, A: ls.f64['N']):\n    for WORD in range(N):",
+    "functions": "def WORD(N: ls.size, A: ls.f64['N']):\n    for i in range(N):",
+}
+RESERVED_WORDS = (
+    "int", "double", "restrict", "main", "linux", "unix", "NULL", "NAN", "INFINITY", "M_PI", "asm",
+    "int64_t", "size_t", "bool", "true", "INT64_C", "__LINE__", "_Complex", "RAND_MAX", "y0",
+    "random", "signgam", "HUGE_VAL", "EXIT_FAILURE", "isnan", "BYTE_ORDER", "typeof",
+)  # fmt: skip
+
+
+@needs_compiler
+@pytest.mark.parametrize("role", RESERVED_ROLES)
+@pytest.mark.parametrize("word", RESERVED_WORDS)
+def test_words_of_c_are_not_names(tmp_path, monkeypatch, word, role):
+    text = RESERVED_ROLES[role].replace("WORD", word)
+    index = word if role == "loops" else "i"
+    array = word if role == "arrays" else "A"
+    (tmp_path / f"of_{role}_{word}.py").write_text(
+        "import loopstack as ls\n\n\n@ls.affine\n"
+        f"{text}\n        {array}[{index}] = 2.0 * {array}[{index}] + {index} // 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module(f"of_{role}_{word}")
+    function = getattr(module, word if role == "functions" else "kernel")
+    compile_c(ls.emit_c(function), ("-std=gnu11", "-Wall", "-Wextra", "-Werror"))
