@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autoscheduler.search.budget import Budget
 from bench.harness import polybench, polybench_report, polybench_rows, report
 from bench.harness.child import suite_names
 from bench.harness.rows import Result
 from loopstack.cli.versus_numpy import numpy_environment
 from loopstack.errors import ArgumentError
+from loopstack.knobs import ISA, NUM_THREADS
 from loopstack.measure.child import child_command
 from loopstack.records.record import provenance
 
@@ -42,6 +45,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Measure, print, write; return the exit code (1 when a row failed)."""
+    check(options)
     if options.suite == POLYBENCH:
         return run_polybench(options)
     if options.suite not in suite_names():
@@ -59,6 +63,32 @@ def run(options: Options) -> int:
     if options.json is not None:
         write(options.json, report.to_json(results, facts, machine()))
     return 1 if failures else 0
+
+
+def check(options: Options) -> None:
+    """Refuse before anything is measured what would fail after it. Raises ArgumentError."""
+    for threads in options.threads:
+        NUM_THREADS.parse(threads, "--threads")
+    ISA.parse(options.isa, "--isa")
+    if options.search:
+        Budget.parse(options.search)
+    if options.json is not None:
+        check_writable(options.json, replaced=options.suite == POLYBENCH)
+
+
+def check_writable(path: Path, replaced: bool) -> None:
+    """Raise ArgumentError when a file cannot be put at ``path``, or not ``replaced`` by another."""
+    if path.is_dir():
+        raise ArgumentError(f"cannot write {path}: Is a directory")
+    if path.exists() and not path.is_file():
+        if replaced:
+            raise ArgumentError(f"cannot write {path}: it is no regular file")
+        return
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            return
+    except OSError as error:
+        raise ArgumentError(f"cannot write {path}: {error.strerror}") from error
 
 
 def run_polybench(options: Options) -> int:

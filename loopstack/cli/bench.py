@@ -54,12 +54,20 @@ def bench(
         json=json,
         isa=isa,
         size=size.lower(),
-        kernels=tuple(filter(None, kernels.split(","))),
+        kernels=_names(kernels),
         resume=resume,
         rivals=rivals,
         peers=peers,
     )
     raise typer.Exit(runner.run(options))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Return the names between commas. Raises ArgumentError for commas alone."""
+    names = tuple(filter(None, (name.strip() for name in text.split(","))))
+    if text and not names:
+        raise ArgumentError(f"--kernels {text!r} names no kernel; write for example gemm,lu")
+    return names
 
 
 def find_bench(start: Path | None = None) -> Path:

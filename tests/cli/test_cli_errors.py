@@ -131,6 +131,33 @@ def test_a_suite_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None
     assert (code, err) == (2, "error: no suite 'sorting'; suites: conv, gemm, softmax, polybench\n")
 
 
+BUDGETS = "write for example '20s', '2m', '1h' or '300 trials'"
+UNUSABLE = {
+    ("--search", "soon"): f"budget 'soon' is not a time or a count; {BUDGETS}",
+    ("--search", "-1s"): f"budget '-1s' is not a time or a count; {BUDGETS}",
+    ("--threads", "0"): "--threads must be an integer from 1 to 512, found 0 "
+    "(default: the CPUs this process may use)",
+    ("--threads", "1000"): "--threads must be an integer from 1 to 512, found 1000 "
+    "(default: the CPUs this process may use)",
+    ("--isa", "mmx"): "--isa must be one of avx2, avx512, neon, neon_fp16, found 'mmx' "
+    "(default: the widest this CPU has)",
+    ("--json", "/no/such/x.json"): "cannot write /no/such/x.json: No such file or directory",
+    ("--json", "/"): "cannot write /: Is a directory",
+    ("--json", "/dev/null"): "cannot write /dev/null: it is no regular file",
+    ("--kernels", " ,"): "--kernels ' ,' names no kernel; write for example gemm,lu",
+    ("--kernels", "gem"): "no kernel 'gem'; kernels: 2mm, 3mm, ",
+}
+
+
+@pytest.mark.parametrize("words", UNUSABLE, ids=" ".join)
+def test_bench_refuses_before_it_measures(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = call(capsys, "bench", "polybench", "--size", "mini", *words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {UNUSABLE[words]}")
+
+
 def test_bench_without_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_verb, "__file__", str(tmp_path / "a" / "b" / "c.py"))
     with pytest.raises(ArgumentError) as caught:
