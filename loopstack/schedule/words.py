@@ -18,6 +18,8 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 _LOOP = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\Z")
 _INTEGER = re.compile(r"-?\d+\Z")
 Number = int | float
+LARGEST_INTEGER = 2**31 - 1
+"""Bounds and addresses made of factors and distances stay within 64 bits, and so do their sums."""
 
 
 class Words:
@@ -54,6 +56,9 @@ class Words:
         return self.take(_NAME, wanted)
 
     def integer(self, wanted: str = "an integer") -> int:
+        word = self.peek
+        if _INTEGER.match(word) and (len(word) > 11 or abs(int(word)) > LARGEST_INTEGER):
+            self.fail(f"expected {wanted} of at most {LARGEST_INTEGER}")
         return int(self.take(_INTEGER, wanted))
 
     def number(self) -> Number:
