@@ -222,7 +222,8 @@ class Walker:
                 f"{write.array.name} is ls.{wanted}, and cannot hold an ls.{found} value",
                 f"convert it: ls.cast(..., ls.{wanted})",
             )
-        return convert(value, wanted)
+        with self.source.pointing_at(node):
+            return convert(value, wanted)
 
 
 def lift_at(values: Values, node: ast.expr) -> Node:

@@ -315,6 +315,12 @@ def lossy(N: ls.size, A: ls.i32["N"]):
         A[i] = 0.5
 
 
+@says("the constant 1099511627776 does not fit ls.i32\nA[i] = 2**40")
+def too_large(N: ls.size, A: ls.i32["N"]):
+    for i in range(N):
+        A[i] = 2**40
+
+
 @says("A[i] + 1.0 has no effect\nA[i] + 1.0\nan affine body assigns to arrays and local names")
 def no_effect(N: ls.size, A: ls.f64["N"]):
     for i in range(N):
