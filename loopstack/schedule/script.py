@@ -18,6 +18,7 @@ from loopstack.poly import legality
 from loopstack.poly.legality import Violation
 from loopstack.schedule.command import Command
 from loopstack.schedule.commands import COMMANDS, NOT_AVAILABLE_YET
+from loopstack.schedule.reach import reaches_too_far
 from loopstack.schedule.words import Words
 
 VERSION = 1
@@ -103,8 +104,11 @@ def check(schedule: Schedule, program: Program) -> Tree:
     """Return the tree a script makes of a program, proven to compute what the program computes.
 
     Raises IllegalSchedule with a witness; it names the command after which the violation stands.
+    Raises ArgumentError for loops that run beyond 56 bits.
     """
     tree = build(schedule, program)
+    if reaches_too_far(tree):
+        raise _first_to_reach(schedule, program)
     violation = legality.check(tree)
     if violation is None:
         return tree
@@ -113,6 +117,18 @@ def check(schedule: Schedule, program: Program) -> Tree:
         raise IllegalSchedule(f"the program's own loops: {violation}", violation)
     where = _where(schedule, number)
     raise IllegalSchedule(f"{where}\n  {violation}", violation)
+
+
+def _first_to_reach(schedule: Schedule, program: Program) -> ArgumentError | IllegalSchedule:
+    """Return the error of the command after which loops run too far."""
+    tree = identity_tree(program)
+    for number, command in enumerate(schedule.commands):
+        tree = command.apply(tree)
+        statement = reaches_too_far(tree)
+        if statement:
+            text = f"the loops of {statement} run to values beyond 2**56"
+            return _located(schedule, number, ArgumentError(text))
+    return ArgumentError("the program's own loops run to values beyond 2**56")
 
 
 def _introduced_by(

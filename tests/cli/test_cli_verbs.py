@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,3 +200,9 @@ def test_stored_records_are_lines_of_json(target: str, capsys: pytest.CaptureFix
     call(capsys, "search", target, *SIZES, "--budget", "5 trials", "--threads", "1")
     lines = call(capsys, "records", "export", "-")[1].splitlines()
     assert all(json.loads(line)["key"]["isa"] for line in lines)
+
+
+def test_the_package_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "loopstack", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Compile, inspect, tune and measure" in done.stdout
