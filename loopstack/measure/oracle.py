@@ -4,7 +4,8 @@
     larger         tier two: the program as scalar code, nothing but loops put into the order of
                    memory. It is first held against the interpreter at small sizes, then run once at
                    full size. Its error bound is the interpreter's at the small sizes, grown with
-                   the work per element.
+                   the work per element. Recurrences may amplify rounding errors by more: how far
+                   results move when the data do by one rounding counts as well.
 
 The results are kept on disk where the caller says so: a restarted worker need not repeat them.
 """
@@ -33,6 +34,11 @@ SMALL_POINTS = 20_000
 SMALL_SIZE = 9
 BOUND_SLACK = 4.0
 """Both sides of a tier-two comparison have errors, and small sizes may miss the worst case."""
+
+PERTURBED_POINTS = 50_000_000
+"""Programs with more instances are not run a second time to see how far results move."""
+MOST_MOVED = 1e-8
+"""Share of a result's size that no amplified rounding error may exceed: wrong results do."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +113,49 @@ def compute_expected(task: MeasureTask, bench: Workbench) -> Expected:
     results = run_scalar(task.bound, bench, task.isa, task.strides)
     growth = work_per_element(task.bound) / max(work_per_element(small or task.bound), 1.0)
     allowed = BOUND_SLACK * max(growth, 1.0) * relative
-    bounds = {name: _absolute(allowed, array) for name, array in results.items()}
+    moved = amplified(task, bench, results)
+    bounds = {
+        name: np.maximum(_absolute(allowed, array), moved.get(name, 0.0))
+        for name, array in results.items()
+    }
     return Expected(results, bounds)
+
+
+def amplified(task: MeasureTask, bench: Workbench, results: Arrays) -> dict[str, float]:
+    """Return absolute errors that one rounding of the data grows to, for double precision results.
+
+    Each of the ``work_per_element`` roundings on the way may grow likewise.
+    """
+    program = task.bound
+    if not reads_what_it_writes(program) or instances(program) > PERTURBED_POINTS:
+        return {}
+    signs = np.random.default_rng(task.seed)
+    data = {
+        name: array * (1.0 + np.finfo(np.float64).eps * signs.choice((-1.0, 1.0), array.shape))
+        if array.dtype == np.float64 else array
+        for name, array in bench.data.items()
+    }  # fmt: skip
+    other = run_scalar(
+        program, Workbench(program, data, task.seed, task.strides), task.isa, task.strides
+    )
+    steps = BOUND_SLACK * work_per_element(program)
+    return {
+        name: min(steps * _farthest(other[name], result), MOST_MOVED * _scale(result))
+        for name, result in results.items()
+        if result.dtype == np.float64
+    }
+
+
+def reads_what_it_writes(program: Program) -> bool:
+    """Tell whether results go into other results."""
+    written = {s.write.array for s in program.statements}
+    return any(load.array in written for s in program.statements for load in s.reads)
+
+
+def _farthest(moved: np.ndarray[Any, Any], result: np.ndarray[Any, Any]) -> float:
+    """Return the largest finite difference."""
+    distance = np.abs(moved - result)
+    return float(distance[np.isfinite(distance)].max(initial=0.0))
 
 
 def interpret(program: Program, data: Arrays) -> Expected:

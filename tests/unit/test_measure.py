@@ -12,7 +12,13 @@ from loopstack.errors import WrongResult
 from loopstack.ir.reader import read_program
 from loopstack.measure.execute import Workbench
 from loopstack.measure.inputs import Guarded, default_inputs
-from loopstack.measure.oracle import Expected, interpret, small_program, work_per_element
+from loopstack.measure.oracle import (
+    Expected,
+    compute_expected,
+    interpret,
+    small_program,
+    work_per_element,
+)
 from loopstack.measure.roofline import Roofline
 from loopstack.measure.task import MeasureTask
 from loopstack.measure.work import byte_count, domain_size, flop_count
@@ -24,6 +30,19 @@ inout A: f64[$n, $n]
 statement S(i, j, k) order 0 0 0 0
   where i; $n - i - 1; j; i - j; k; j - k
   A[i, j] = add(A[i, j], A[j, k])
+"""
+
+SOLVE = """
+program solve reassociate
+sizes n
+input L: f64[$n, $n]
+inout x: f64[$n]
+statement S0(i, j) order 0 0 0
+  where i; $n - i - 1; j; i - j - 1
+  update sum x[i] = neg(mul(L[i, j], x[j]))
+statement S1(i) order 0 1
+  where i; $n - i - 1
+  x[i] = div(x[i], L[i, i])
 """
 
 COPY = """
@@ -179,6 +198,20 @@ def test_small_sizes_are_cut_from_the_given_ones() -> None:
 def test_rounding_grows_with_the_work_per_element() -> None:
     assert work_per_element(matmul(3, 4, 5)) == 5.0
     assert work_per_element(softmax(3, 4)) == 4.0 + 1.0 + 4.0 + 1.0
+
+
+def test_recurrences_may_amplify_rounding() -> None:
+    n = 2000
+    task = MeasureTask(SOLVE, {"n": n}, "avx2")
+    i, j = np.ogrid[:n, :n]
+    data = {"L": np.where(j <= i, (i + n - j + 1) * 2 / n, 0.0), "x": np.arange(n) * 1.0}
+    expected = compute_expected(task, Workbench(task.bound, data))
+    other = data["x"].copy()
+    for row in range(n):
+        other[row] = (other[row] - data["L"][row, :row] @ other[:row]) / data["L"][row, row]
+    expected.compare({"x": other})
+    with pytest.raises(WrongResult):
+        expected.compare({"x": other * (1 + 1e-7)})
 
 
 def test_a_task_binds_its_program() -> None:
