@@ -41,6 +41,7 @@ TURN_RUNS, TURN_SECONDS = 3, 0.5
 """Rounds end after ``SECONDS``; more than ``ROUNDS`` are run only for ``ENOUGH_SECONDS``.
 In a round everyone has a turn of ``TURN_RUNS`` runs, fewer when they take ``TURN_SECONDS``.
 """
+PAGE_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -181,11 +182,22 @@ def maker(kernel: Kernel, data: Mapping[str, Any]) -> Make:
     def make() -> Arrays:
         arrays = {}
         for a in kernel.program.arguments:
-            arrays[a.name] = np.zeros(extents(a), NUMPY_DTYPE[a.dtype])
+            arrays[a.name] = on_a_page(extents(a), NUMPY_DTYPE[a.dtype])
             arrays[a.name][...] = data.get(a.name, 0)
         return arrays
 
     return make
+
+
+def on_a_page(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return zeros that begin on a page, where PolyBench/C has its arrays.
+
+    Elsewhere every other vector of a small stencil may cross a line, for one contestant only.
+    """
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + PAGE_BYTES, np.uint8)
+    first = -memory.ctypes.data % PAGE_BYTES
+    return memory[first : first + size].view(dtype).reshape(shape)
 
 
 def contest(

@@ -225,3 +225,13 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     kept.write_text("not rows\n")
     with pytest.raises(ArgumentError, match="does not hold rows of this benchmark"):
         polybench.finished(request(kept=kept, resume=True))
+
+
+def test_arrays_begin_on_a_page() -> None:
+    for shape in ((3, 5), (7,), ()):
+        array = polybench_rows.on_a_page(shape, np.float32)
+        assert array.ctypes.data % polybench_rows.PAGE_BYTES == 0
+        assert array.shape == shape
+        assert array.dtype == np.float32
+        assert not array.any()
+    assert polybench_rows.on_a_page((0, 4), np.float32).shape == (0, 4)
